@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The errors a user can act on; everything else is a bug and may show a traceback."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command, told apart so that scripts can."""
+
+    OK = 0
+    USER = 1
+    FINDINGS = 2
+    MISSING = 3
+
+
+class UserError(Exception):
+    """Something in the input, the tree or the machine that its user can put right.
+
+    message: one line that names the place and the cause.
+    hint: what to do next, one line; empty where the message says it.
+    """
+
+    exit_code = Exit.USER
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class MissingTool(UserError):
+    """A program that is needed is not installed; a check never passes without its tool."""
+
+    exit_code = Exit.MISSING
+
+    def __init__(self, tool: str, package: str) -> None:
+        super().__init__(f"{tool} is not installed", f"install it: apt-get install {package}")
+        self.tool = tool
+        self.package = package
+
+
+class NotInTree(UserError):
+    """A path that a template or a check asks for is not in the kernel tree."""

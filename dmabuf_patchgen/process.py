@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one way this project runs another program."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmabuf_patchgen.errors import MissingTool, UserError
+
+#: Set by the command line's -v: every command is echoed to stderr, ready to be pasted.
+echo = False
+
+#: Debian package of each program that the project may run.
+PACKAGES = {
+    "gcc": "gcc",
+    "git": "git",
+    "make": "make",
+    "patch": "patch",
+    "perl": "perl",
+    "python3": "python3",
+    "sparse": "sparse",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ran to its end."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are not UTF-8 are replaced."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The last line that the program said on stderr, for a message of one line."""
+        lines = self.stderr.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.returncode}"
+
+
+def require(tool: str) -> str:
+    """Path of a program, or MissingTool with the package to install."""
+    found = shutil.which(tool)
+    if found is None:
+        raise MissingTool(tool, PACKAGES.get(tool, tool))
+    return found
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    check: bool = True,
+) -> Finished:
+    """Run a program and wait for it; its whole process group ends with it.
+
+    env: added to the environment of this process; timeout: seconds.
+    Raises MissingTool if the program is not there, UserError if it fails and
+    check is set, or if it takes longer than timeout.
+    """
+    require(argv[0])
+    if echo:
+        where = f"(cd {shlex.quote(str(cwd))} && " if cwd else "("
+        print(f"{where}{shlex.join(argv)})", file=sys.stderr)
+    with subprocess.Popen(
+        list(argv),
+        cwd=cwd,
+        env={**os.environ, **env} if env else None,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        try:
+            out, err = child.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            kill_group(child)
+            raise UserError(f"{shlex.join(argv)} took longer than {timeout:g} s") from None
+        except BaseException:
+            # Ctrl-C, or an exception from a signal handler: nothing may go on behind us.
+            kill_group(child)
+            raise
+    done = Finished(tuple(argv), child.returncode, out, err)
+    if check and done.returncode:
+        raise UserError(f"{shlex.join(argv[:3])} failed: {done.last_words}")
+    return done
+
+
+def kill_group(child: "subprocess.Popen[bytes]") -> None:
+    """End a child that was started in a session of its own, with all its children."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
