@@ -68,7 +68,7 @@ def run(
 ) -> Finished:
     """Run a program and wait for it; its whole process group ends with it.
 
-    env: added to the environment of this process; timeout: seconds.
+    env: the whole environment, None for that of this process; timeout: seconds.
     Raises MissingTool if the program is not there, UserError if it fails and
     check is set, or if it takes longer than timeout.
     """
@@ -79,7 +79,7 @@ def run(
     with subprocess.Popen(
         list(argv),
         cwd=cwd,
-        env={**os.environ, **env} if env else None,
+        env=env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

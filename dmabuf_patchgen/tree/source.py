@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The source of a kernel: a git revision or a directory, read and never written."""
+
+import posixpath
+import re
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from dmabuf_patchgen.errors import NotInTree, UserError
+from dmabuf_patchgen.tree import git
+
+
+class Tree(ABC):
+    """A kernel tree. Paths are relative to its root, with slashes."""
+
+    #: What to call the tree in a message.
+    label: str
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Content of a file, symbolic links followed. Raises NotInTree."""
+
+    @abstractmethod
+    def mode(self, path: str) -> str | None:
+        """Git's mode of an entry: 100644, 100755, 40000 for a directory; None if absent."""
+
+    @abstractmethod
+    def names(self, path: str) -> tuple[str, ...]:
+        """Names in a directory, sorted; none if it is not there."""
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or directory is there."""
+        return self.mode(path) is not None
+
+    @cached_property
+    def version(self) -> str:
+        """Kernel version as the top Makefile spells it, such as 6.12.5 or 7.3.0-rc1."""
+        makefile = self.read("Makefile").decode(errors="replace")
+        part = {
+            name: value
+            for name, value in re.findall(
+                r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", makefile, re.M
+            )
+        }
+        return "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
+
+
+class GitTree(Tree):
+    """The tree of a commit, read from the repository's objects."""
+
+    def __init__(self, repo: Path, revision: str) -> None:
+        self.repo = repo
+        self.revision = revision
+        self.commit = git.commit_id(repo, revision)
+        self.label = f"{repo} at {revision}"
+        self._objects = git.ObjectReader(repo)
+        self._directories: dict[str, dict[str, git.Entry]] = {}
+
+    def read(self, path: str) -> bytes:
+        entry = self._entry(path)
+        if entry is None or entry.mode == "40000":
+            raise NotInTree(f"{self.label}: no file {path}")
+        body = self._objects.read(entry.oid)[1]
+        if entry.mode == "120000":
+            target = posixpath.join(posixpath.dirname(path), body.decode())
+            return self.read(posixpath.normpath(target))
+        return body
+
+    def mode(self, path: str) -> str | None:
+        entry = self._entry(path)
+        return entry.mode if entry else None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        return tuple(sorted(self._directory(path)))
+
+    def close(self) -> None:
+        """End the git process that reads objects."""
+        self._objects.close()
+
+    def _entry(self, path: str) -> git.Entry | None:
+        parent, name = posixpath.split(path)
+        return self._directory(parent).get(name)
+
+    def _directory(self, path: str) -> dict[str, git.Entry]:
+        if path not in self._directories:
+            if path:
+                entry = self._entry(path)
+                name = entry.oid if entry and entry.mode == "40000" else None
+            else:
+                name = f"{self.commit}^{{tree}}"
+            body = self._objects.read(name)[1] if name else b""
+            self._directories[path] = git.parse_tree(body, len(self.commit) // 2)
+        return self._directories[path]
+
+
+class DirectoryTree(Tree):
+    """An unpacked kernel source, such as that of a linux-source package."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.label = str(root)
+
+    def read(self, path: str) -> bytes:
+        try:
+            return (self.root / path).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotInTree(f"{self.label}: no file {path}") from None
+        except OSError as error:
+            raise UserError(f"{self.root / path}: {error.strerror}") from None
+
+    def mode(self, path: str) -> str | None:
+        try:
+            found = (self.root / path).stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if stat.S_ISDIR(found):
+            return "40000"
+        return "100755" if found & stat.S_IXUSR else "100644"
+
+    def names(self, path: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(entry.name for entry in (self.root / path).iterdir()))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+
+
+class Overlay(Tree):
+    """A tree with some files changed in memory: what a commit of a series is applied to."""
+
+    def __init__(self, base: Tree, files: Mapping[str, bytes | None]) -> None:
+        self.base = base
+        self.files = dict(files)
+        self.label = base.label
+
+    def read(self, path: str) -> bytes:
+        if path not in self.files:
+            return self.base.read(path)
+        body = self.files[path]
+        if body is None:
+            raise NotInTree(f"{self.label}: no file {path}")
+        return body
+
+    def mode(self, path: str) -> str | None:
+        if path in self.files:
+            return None if self.files[path] is None else self.base.mode(path) or "100644"
+        if any(name.startswith(f"{path}/") for name, body in self.files.items() if body):
+            return "40000"
+        return self.base.mode(path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        prefix = f"{path}/" if path else ""
+        found = set(self.base.names(path))
+        for name, body in self.files.items():
+            if name.startswith(prefix):
+                first, *deeper = name[len(prefix) :].split("/", 1)
+                if body is not None:
+                    found.add(first)
+                elif not deeper:
+                    found.discard(first)
+        return tuple(sorted(found))
+
+
+def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
+    """The kernel tree at a path: of a git revision (base, or else HEAD), or of a directory.
+
+    Raises UserError if it is no kernel tree, has no dma-buf, or base needs a repository.
+    """
+    if not where.is_dir():
+        raise UserError(f"{where}: no such directory", "-C names a kernel tree")
+    where = where.resolve()
+    repo = git.toplevel(where)
+    unpacked = _is_kernel(where) and not (where / ".git").exists()
+    tree: GitTree | DirectoryTree
+    if repo is None or (unpacked and repo != where):
+        # An unpacked source inside some other project's repository is no revision of that.
+        if base is not None:
+            raise UserError(f"{where}: --base needs a git repository, and this is a directory")
+        tree = DirectoryTree(where)
+    else:
+        tree = GitTree(repo, base or "HEAD")
+    for path, what in (("Kbuild", "not a kernel tree"), ("drivers/dma-buf/dma-buf.c", "no dma-buf")):
+        if not tree.exists(path):
+            raise UserError(
+                f"{tree.label}: {what}: it has no {path}",
+                "-C names the root of a kernel tree, --base a revision of it",
+            )
+    return tree
+
+
+def _is_kernel(root: Path) -> bool:
+    return (root / "Kbuild").is_file() and (root / "Kconfig").is_file()
