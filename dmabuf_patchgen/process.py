@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The one way this project runs another program."""
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -102,8 +103,6 @@ def run(
 
 def kill_group(child: "subprocess.Popen[bytes]") -> None:
     """End a child that was started in a session of its own, with all its children."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.wait()

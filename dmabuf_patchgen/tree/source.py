@@ -39,12 +39,11 @@ class Tree(ABC):
     def version(self) -> str:
         """Kernel version as the top Makefile spells it, such as 6.12.5 or 7.3.0-rc1."""
         makefile = self.read("Makefile").decode(errors="replace")
-        part = {
-            name: value
-            for name, value in re.findall(
+        part = dict(
+            re.findall(
                 r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", makefile, re.M
             )
-        }
+        )
         return "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
 
 
@@ -181,7 +180,8 @@ def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
         tree = DirectoryTree(where)
     else:
         tree = GitTree(repo, base or "HEAD")
-    for path, what in (("Kbuild", "not a kernel tree"), ("drivers/dma-buf/dma-buf.c", "no dma-buf")):
+    wanted = {"Kbuild": "not a kernel tree", "drivers/dma-buf/dma-buf.c": "no dma-buf"}
+    for path, what in wanted.items():
         if not tree.exists(path):
             raise UserError(
                 f"{tree.label}: {what}: it has no {path}",
