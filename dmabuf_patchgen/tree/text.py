@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Places in what is not C: Kconfig entries, Makefile lists, .rst sections."""
+
+import re
+from itertools import pairwise
+
+from dmabuf_patchgen.tree.tokens import Span, line_end, line_start
+
+# Keywords that begin an entry and so end the one before it.
+# Rule: Documentation/kbuild/kconfig-language.rst, "Menu entries".
+_KCONFIG_ENTRY = re.compile(
+    rb"^(config|menuconfig|choice|endchoice|comment|menu|endmenu|if|endif|source|mainmenu)\b.*$",
+    re.M,
+)
+# An underline of .rst: one punctuation sign, repeated, on a line of its own.
+_RST_UNDERLINE = re.compile(rb"^([=\-~^\"'`#*+.:_])\1{2,}[ \t]*$")
+
+
+def kconfig_entries(body: bytes, symbol: str) -> list[Span]:
+    """Entries of a symbol in a Kconfig file, without the blank lines after them."""
+    starts = [*_KCONFIG_ENTRY.finditer(body)]
+    ends = [m.start() for m in starts[1:]] + [len(body)]
+    wanted = re.compile(rb"(menu)?config[ \t]+" + re.escape(symbol.encode()) + rb"[ \t]*$")
+    found = []
+    for match, end in zip(starts, ends, strict=True):
+        if wanted.match(match.group()):
+            kept = body[match.start() : end].rstrip()
+            found.append(Span(match.start(), match.start() + len(kept) + 1))
+    return found
+
+
+def makefile_lists(body: bytes, variable: str) -> list[Span]:
+    """The values of assignments to a Makefile variable, continued lines included."""
+    assignment = re.compile(
+        rb"^" + re.escape(variable.encode()) + rb"[ \t]*[:+?]?=[ \t]*((?:[^\n]*\\\n)*[^\n]*)", re.M
+    )
+    return [Span(*match.span(1)) for match in assignment.finditer(body)]
+
+
+def rst_sections(body: bytes, title: str) -> list[Span]:
+    """Sections of that title, up to the next title of the same or a higher level."""
+    titles = _rst_titles(body)
+    ranks: dict[bytes, int] = {}
+    for _, _, mark in titles:
+        ranks.setdefault(mark, len(ranks))
+    found = []
+    for index, (start, text, mark) in enumerate(titles):
+        if text == title:
+            end = len(body)
+            for later, _, other in titles[index + 1 :]:
+                if ranks[other] <= ranks[mark]:
+                    end = later
+                    break
+            found.append(Span(start, end))
+    return found
+
+
+def _rst_titles(body: bytes) -> list[tuple[int, str, bytes]]:
+    found = []
+    offset = 0
+    for line, under in pairwise([*body.splitlines(keepends=True), b""]):
+        text = line.rstrip()
+        mark = _RST_UNDERLINE.match(under.rstrip(b"\n"))
+        if mark and text and not text[:1].isspace() and len(under.rstrip()) >= len(text):
+            found.append((offset, text.decode(errors="replace"), mark.group(1)))
+        offset += len(line)
+    return found
+
+
+def lines_of(body: bytes, wanted: str) -> list[Span]:
+    """Lines that say that, but for white space."""
+    key = wanted.split()
+    found = []
+    at = 0
+    while at < len(body):
+        end = line_end(body, at)
+        if body[at:end].decode(errors="replace").split() == key:
+            found.append(Span(line_start(body, at), end))
+        at = end
+    return found

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Text as tokens: how context is compared, so that white space never decides."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+# Words and single signs, in comments and strings as well: context may reach into a comment,
+# and one rule serves C, Kconfig, Makefiles and .rst alike.
+_TOKEN = re.compile(rb"\w+|[^\w\s]")
+
+
+def words(text: bytes) -> list[bytes]:
+    """The tokens of a text, without their places."""
+    return _TOKEN.findall(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a file, in bytes: start is its first, end the one after its last."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a stretch of a file, with their places in that file."""
+
+    body: bytes
+    span: Span
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        return [m.span() for m in _TOKEN.finditer(self.body, self.span.start, self.span.end)]
+
+    @cached_property
+    def _texts(self) -> list[bytes]:
+        return [self.body[start:end] for start, end in self._spans]
+
+    def find(self, wanted: Sequence[bytes]) -> list[int]:
+        """Indices of the tokens at which the wanted sequence begins."""
+        if not wanted:
+            return []
+        return [
+            at
+            for at in self._occurrences(wanted[0])
+            if self._texts[at : at + len(wanted)] == list(wanted)
+        ]
+
+    def nearest(self, wanted: Sequence[bytes]) -> tuple[int, int]:
+        """Byte at which the longest beginning of the wanted sequence stops, and its length.
+
+        For telling what is there instead; (start of the stretch, 0) where nothing matches.
+        """
+        best, where = 0, self.span.start
+        for at in self._occurrences(wanted[0]) if wanted else ():
+            length = 0
+            for have, want in zip(self._texts[at:], wanted, strict=False):
+                if have != want:
+                    break
+                length += 1
+            if length > best:
+                stop = min(at + length, len(self._spans) - 1)
+                best, where = length, self._spans[stop][0]
+        return where, best
+
+    def spans(self, at: int, count: int) -> list[Span]:
+        """Places of `count` tokens from index `at` on."""
+        return [Span(*pair) for pair in self._spans[at : at + count]]
+
+    def _occurrences(self, word: bytes) -> Iterator[int]:
+        at = -1
+        while True:
+            try:
+                at = self._texts.index(word, at + 1)
+            except ValueError:
+                return
+            yield at
+
+
+def line_number(body: bytes, offset: int) -> int:
+    """Number of the line that holds a byte, from 1."""
+    return body.count(b"\n", 0, offset) + 1
+
+
+def line_start(body: bytes, offset: int) -> int:
+    """First byte of the line that holds a byte."""
+    return body.rfind(b"\n", 0, offset) + 1
+
+
+def line_end(body: bytes, offset: int) -> int:
+    """The byte after the newline of the line that holds a byte."""
+    found = body.find(b"\n", offset)
+    return len(body) if found < 0 else found + 1
+
+
+def line_text(body: bytes, offset: int) -> str:
+    """The line that holds a byte, stripped, for a message."""
+    line = body[line_start(body, offset) : line_end(body, offset)]
+    return line.decode(errors="replace").strip()
