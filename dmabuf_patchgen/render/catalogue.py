@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The catalogue: which series there are, as templates/SERIES/series.toml declare them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.render.environment import Environment
+from dmabuf_patchgen.render.parameters import Choice, Ioctl, Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class PatchEntry:
+    """A patch of a series: its template, and the condition under which a tree needs it.
+
+    when: an expression on facts and parameters, empty for always; unless: why a tree for
+    which it is false does not need the patch, as told to the user.
+    """
+
+    template: str
+    when: str = ""
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series as declared.
+
+    revised: when its templates last changed; the date that rendered commits carry, so that
+    the same input gives the same bytes.
+    """
+
+    name: str
+    title: str
+    summary: str
+    revised: datetime
+    parameters: Mapping[str, Parameter]
+    patches: tuple[PatchEntry, ...]
+
+
+def names(environment: Environment) -> tuple[str, ...]:
+    """Names of all series, sorted."""
+    return tuple(sorted(path.parent.name for path in environment.root.glob("*/series.toml")))
+
+
+def load(environment: Environment, name: str) -> Series:
+    """One series. Raises UserError if there is none of that name or its file is wrong."""
+    known = names(environment)
+    if name not in known:
+        raise UserError(f"no series is named {name!r}", f"there are: {', '.join(known)}")
+    where = environment.root / name / "series.toml"
+    declared = environment.toml(f"{name}/series.toml")
+    try:
+        return _series(name, declared)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{where}: wrong or missing entry: {error}") from None
+
+
+def _series(name: str, declared: dict[str, Any]) -> Series:
+    return Series(
+        name=name,
+        title=declared["title"],
+        summary=" ".join(declared["summary"].split()),
+        revised=declared["revised"],
+        parameters={
+            key: _parameter(key, entry) for key, entry in declared.get("parameters", {}).items()
+        },
+        patches=tuple(PatchEntry(**entry) for entry in declared["patch"]),
+    )
+
+
+def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
+    choices = tuple(Choice(choice, **about) for choice, about in entry.pop("choices", {}).items())
+    declared = entry.pop("ioctl", None)
+    ioctl = None
+    if declared:
+        upstream = {int(number): owner for number, owner in declared.pop("upstream").items()}
+        ioctl = Ioctl(upstream=upstream, **declared)
+    parameter = Parameter(name, choices=choices, ioctl=ioctl, **entry)
+    if parameter.type not in ("bool", "choice", "ioctl"):
+        raise ValueError(f"parameter {name} has type {parameter.type!r}")
+    return parameter

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Jinja environment in which templates and `when` conditions are read."""
+
+from __future__ import annotations
+
+import textwrap
+import tomllib
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.render import data
+from dmabuf_patchgen.tree.facts import TreeFacts
+
+
+class Facts(Mapping[str, Any]):
+    """The named facts of a tree, each found when it is first asked for.
+
+    Their expressions stand in templates/facts.toml: a fact is data, not Python.
+    """
+
+    def __init__(self, environment: Environment, tree: TreeFacts) -> None:
+        self._environment = environment
+        self._tree = tree
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            entry = self._environment.fact_table[name]
+            self._known[name] = self._environment.evaluate(
+                entry["find"], {"tree": self._tree, "fact": self}, f"facts.toml, {name}"
+            )
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environment.fact_table)
+
+    def __len__(self) -> int:
+        return len(self._environment.fact_table)
+
+
+def added(text: str) -> str:
+    """Filter: every line of a text as a + line of a hunk."""
+    return "".join(f"+{line}\n" for line in text.rstrip("\n").split("\n"))
+
+
+def wrapped(text: str, width: int = 72) -> str:
+    """Filter: a paragraph filled to the width that a commit message wants."""
+    return textwrap.fill(
+        " ".join(text.split()), width, break_long_words=False, break_on_hyphens=False
+    )
+
+
+class Environment:
+    """Templates, `when` conditions and threads of one templates directory."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or data.templates()
+        self._jinja = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(self.root),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._jinja.filters["added"] = added
+        self._jinja.filters["wrapped"] = wrapped
+        self._jinja.globals["link"] = self.link
+        self._threads = self.toml("threads.toml")
+        self.fact_table = self.toml("facts.toml")
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """A data file of the templates directory. Raises UserError with its place."""
+        path = self.root / name
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{path}: {error}") from None
+
+    def link(self, thread: str) -> str:
+        """Address of a thread that threads.toml names, for a Link: trailer."""
+        if thread not in self._threads:
+            raise UserError(f"{self.root / 'threads.toml'}: no thread is named {thread!r}")
+        return f"https://lore.kernel.org/r/{self._threads[thread]['message-id']}"
+
+    def evaluate(self, expression: str, context: Mapping[str, Any], where: str) -> Any:
+        """Value of an expression of a data file. Raises UserError naming the data file."""
+        try:
+            return self._jinja.compile_expression(expression, undefined_to_none=False)(**context)
+        except TemplateError as error:
+            raise UserError(f"{self.root}: {where}: {error.message} in {expression!r}") from None
+
+    def render(self, name: str, context: Mapping[str, Any]) -> str:
+        """A template, rendered. Raises UserError naming file, line and what is wrong."""
+        try:
+            return self._jinja.get_template(name).render(context)
+        except TemplateSyntaxError as error:
+            path = self.root / (error.name or name)
+            raise UserError(f"{path}:{error.lineno}: {error.message}") from None
+        except TemplateError as error:
+            place = _template_line(error, self.root) or str(self.root / name)
+            raise UserError(f"{place}: {error.message or 'no such template'}") from None
+
+
+def _template_line(error: BaseException, root: Path) -> str | None:
+    """The innermost line of a template in a traceback: Jinja puts templates there by name."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(root):
+            return f"{frame.filename}:{frame.lineno}"
+    return None

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian's linux-source packages as kernel trees, fetched once and kept in the user's cache.
+
+`python -m dmabuf_patchgen.tree.debian 6.12` prints the path of a tree, `--matrix` those of all
+rows of the test matrix, one `series path` a line.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.tree import apt
+
+#: Rows of the matrix that have a name; the two newest series from NEW on join them.
+SETTLED = ("5.10", "6.1", "6.12")
+NEW = "7.0"
+NEWEST = 2
+#: Fewer trees than this are no matrix.
+FLOOR = 4
+#: Seconds for which the answer of apt is taken as today's.
+FRESH = 24 * 3600
+#: Bytes that a tree needs on disk while it is unpacked: the package, its tar file and the tree.
+ROOM = 2_500_000_000
+
+_UNPACKING = ".unpacking-"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the matrix: a kernel series such as 6.12, and the root of a tree of it."""
+
+    series: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The trees that everything must work on, and what is to be said about their choice."""
+
+    rows: tuple[Row, ...]
+    remarks: tuple[str, ...]
+
+
+def cache() -> Path:
+    """Where this project keeps what it fetched: dmabuf-patchgen under XDG_CACHE_HOME."""
+    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification has a relative path ignored.
+    return (said if said.is_absolute() else Path.home() / ".cache") / "dmabuf-patchgen"
+
+
+def fetch(series: str) -> Path:
+    """Root of an unpacked tree of a series such as 6.12: the newest that Debian offers.
+
+    apt is asked at most once a day, and a tree that is in the cache is used when it cannot be
+    asked. Raises UserError if there is neither, or if a download or its unpacking fails, and
+    MissingTool.
+    """
+    if not re.fullmatch(r"\d+\.\d+", series):
+        raise UserError(f"{series!r} is no kernel series", "name one such as 6.12")
+    with _alone():
+        offers, asked = _offers()
+        kept = _kept().get(series)
+        try:
+            return _provide(series, offers, kept)
+        except UserError as error:
+            if kept is None and asked:
+                raise
+            cause = error
+        if kept is None:
+            # The lists may be older than a release of the package that replaced their own.
+            _say(f"{cause.message}; asking apt again")
+            return _provide(series, _ask(), None)
+        _say(f"{cause.message}; using {kept}, which is here already")
+        return _store() / kept
+
+
+def matrix() -> Matrix:
+    """The trees of the test matrix, fetched where they are not in the cache yet.
+
+    Raises UserError if fewer than four can be had, and as fetch() does.
+    """
+    with _alone():
+        offers, _ = _offers()
+        known = {*offers, *_kept()}
+    chosen, remarks = choose(known)
+    if len(chosen) < FLOOR:
+        raise UserError(
+            f"only {len(chosen)} kernel series to be had: {', '.join(chosen) or 'none'}",
+            f"the matrix needs {FLOOR}: is the package mirror reachable?",
+        )
+    return Matrix(tuple(Row(series, fetch(series)) for series in chosen), remarks)
+
+
+def choose(known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which of the series that can be had make the matrix, in order, and remarks on that.
+
+    A row whose series vanished is replaced by the nearest series that is not a row already.
+    """
+    rest = sorted(set(known), key=_number)
+    new = [series for series in rest if _number(series) >= _number(NEW)][-NEWEST:]
+    chosen = [*(series for series in SETTLED if series in rest), *new]
+    rest = [series for series in rest if series not in chosen]
+    gone = [series for series in SETTLED if series not in chosen]
+    gone += [f"a series from {NEW} on"] * (NEWEST - len(new))
+    remarks = []
+    for series in gone:
+        if not rest:
+            remarks.append(f"{series} is not offered any more, and there is nothing in its place")
+            continue
+        at = _number(series if series in SETTLED else NEW)
+        place = min(rest, key=lambda name: _distance(_number(name), at))
+        rest.remove(place)
+        chosen.append(place)
+        remarks.append(f"{series} is not offered any more: {place} takes its place")
+    return tuple(sorted(chosen, key=_number)), tuple(remarks)
+
+
+def unpack(deb: Path, series: str, version: str) -> Path:
+    """Unpack the tree in a linux-source package into the cache, whole or not at all.
+
+    deb: the package; version: that of the package, which names the directory.
+    Raises UserError if the package holds no such tree or the disk cannot hold it.
+    """
+    store = _store()
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=store) as name:
+        scratch = Path(name)
+        _run("dpkg-deb", "-x", str(deb), str(scratch / "package"), doing=f"unpacking {deb.name}")
+        tar = scratch / "package" / "usr" / "src" / f"linux-source-{series}.tar.xz"
+        if not tar.is_file():
+            raise UserError(f"{deb.name} holds no usr/src/{tar.name}")
+        tree = scratch / "tree"
+        tree.mkdir()
+        _run(
+            "tar", "--extract", "--use-compress-program=xz -T2", "--strip-components=1",
+            "--no-same-owner", "--directory", str(tree), "--file", str(tar),
+            doing=f"unpacking {tar.name}",
+        )  # fmt: skip
+        if not (tree / "Makefile").is_file():
+            raise UserError(f"{deb.name}: {tar.name} holds no kernel tree")
+        return tree.rename(store / version)
+
+
+def _provide(series: str, offers: Mapping[str, str], kept: str | None) -> Path:
+    """The newest tree of a series: the one kept, or else the package's, downloaded."""
+    offered = offers.get(series)
+    if offered is None and kept is None:
+        there = ", ".join(sorted(offers, key=_number)) or "none"
+        raise UserError(
+            f"no linux-source-{series} is offered by Debian's mirrors",
+            f"offered: {there}; or name a tree of your own: KDIR=/path/to/linux",
+        )
+    if offered is None or (kept and not apt.newer(offered, kept)):
+        assert kept
+        return _store() / kept
+    name = f"linux-source-{series}"
+    free = shutil.disk_usage(_store()).free
+    if free < ROOM:
+        raise UserError(
+            f"{_store()}: {free / 1e9:.1f} GB free, and {name} needs {ROOM / 1e9:.1f} GB",
+            "make room there, or let XDG_CACHE_HOME name another disk",
+        )
+    with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=_store()) as scratch:
+        private = _apt()
+        size = private.size(name, offered)
+        _say(f"downloading {name} {offered} ({size / 1e6:.0f} MB)")
+        deb = private.download(name, offered, Path(scratch))
+        _say(f"unpacking it to {_store() / offered}")
+        return unpack(deb, series, offered)
+
+
+def _offers() -> tuple[dict[str, str], bool]:
+    """The newest version of each series that apt offers, and whether it was asked just now."""
+    noted = _noted()
+    try:
+        known: dict[str, str] = json.loads(noted.read_text())
+        age = time.time() - noted.stat().st_mtime
+    except (FileNotFoundError, json.JSONDecodeError):
+        return _ask(), True
+    if 0 <= age < FRESH:
+        return known, False
+    return _ask(), True
+
+
+def _ask() -> dict[str, str]:
+    """Ask apt what it offers and note the answer; none if no mirror answers, which is told.
+
+    Raises UserError and MissingTool only where no tree is in the cache that could do instead.
+    """
+    _say("asking apt which linux-source packages Debian offers")
+    try:
+        private = _apt()
+        private.update()
+        found = private.offers()
+    except UserError as error:
+        if not _kept():
+            raise
+        _say(f"{error.message}; using the trees that are here already")
+        return {}
+    _noted().write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def _kept() -> dict[str, str]:
+    """Per series the newest package version whose tree is in the cache."""
+    found: dict[str, str] = {}
+    for entry in _store().iterdir():
+        series = re.match(r"(\d+\.\d+)[.~-]", entry.name)
+        if series and (series[1] not in found or apt.newer(entry.name, found[series[1]])):
+            found[series[1]] = entry.name
+    return found
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the store, so that no two processes fetch the same tree."""
+    store = _store()
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        _noted().parent.mkdir(exist_ok=True)
+        lock = (store / ".lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}", "let XDG_CACHE_HOME name a directory of yours"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting for another process that is fetching a kernel tree")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in store.glob(f"{_UNPACKING}*"):
+            # Whoever made it was killed, or it would hold the lock.
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _run(*argv: str, doing: str) -> None:
+    """Run a program; what it said first is the cause if it fails, the rest only follows."""
+    done = process.run(argv, env={**os.environ, "LC_ALL": "C"}, check=False)
+    if done.returncode:
+        first = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise UserError(f"{doing} failed: {first or done.last_words}")
+
+
+def _apt() -> apt.Apt:
+    for tool, package in {"dpkg-deb": "dpkg", "tar": "tar", "xz": "xz-utils"}.items():
+        if shutil.which(tool) is None:
+            raise MissingTool(tool, package)
+    return apt.Apt(cache() / "apt")
+
+
+def _noted() -> Path:
+    return cache() / "apt" / "offers.json"
+
+
+def _store() -> Path:
+    return cache() / "linux-source"
+
+
+def _number(series: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in series.split("."))
+
+
+def _distance(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int]:
+    return abs(one[0] - other[0]), abs(one[1] - other[1])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Print the path of a tree, or of every tree of the matrix."""
+    parser = argparse.ArgumentParser(prog="python -m dmabuf_patchgen.tree.debian")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("series", nargs="?", help="a kernel series such as 6.12")
+    what.add_argument("--matrix", action="store_true", help="every row of the test matrix")
+    said = parser.parse_args()
+    try:
+        if not said.matrix:
+            print(fetch(said.series))
+            return 0
+        trees = matrix()
+    except UserError as error:
+        _say(f"error: {error.message}")
+        if error.hint:
+            _say(error.hint)
+        return error.exit_code
+    for remark in trees.remarks:
+        _say(remark)
+    for row in trees.rows:
+        print(row.series, row.path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Questions that templates ask of a tree; answers come from its files, never its version."""
+
+from dmabuf_patchgen.tree import text
+from dmabuf_patchgen.tree.c import CFile, Definition
+from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.tree.tokens import Span, Tokens, words
+
+
+class TreeFacts:
+    """A tree as the variable `tree` of templates and of `when` conditions.
+
+    Every answer about a file that the tree does not have is no, none or empty, so that a
+    condition can be asked of any tree.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._parsed: dict[str, CFile] = {}
+
+    @property
+    def version(self) -> str:
+        """Kernel version, for prose only."""
+        return self._tree.version
+
+    def exists(self, path: str) -> bool:
+        """Whether the tree has a file or directory."""
+        return self._tree.exists(path)
+
+    def declares(self, name: str, path: str) -> bool:
+        """Whether a C file defines or declares a name at file scope, macros included."""
+        body = self._read(path)
+        if name.encode() not in body:
+            return False
+        return any(d.name == name for d in self._c(path).definitions)
+
+    def has_field(self, struct: str, field: str, path: str) -> bool:
+        """Whether a struct that a C file defines has a field of that name."""
+        return any(
+            name == field
+            for definition in self._defined("struct", struct, path)
+            for name, _ in self._c(path).members(definition)
+        )
+
+    def contains(self, code: str, path: str, function: str = "") -> bool:
+        """Whether a file, or one function of a C file, holds the tokens of `code`."""
+        body = self._read(path)
+        spans = [Span(0, len(body))]
+        if function:
+            spans = [d.span for d in self._defined("function", function, path)]
+        return any(Tokens(body, span).find(words(code.encode())) for span in spans)
+
+    def config(self, symbol: str, path: str) -> bool:
+        """Whether a Kconfig file has an entry for a symbol, named without CONFIG_."""
+        return bool(text.kconfig_entries(self._read(path), symbol))
+
+    def section(self, title: str, path: str) -> bool:
+        """Whether an .rst file has a section of that title."""
+        return bool(text.rst_sections(self._read(path), title))
+
+    def member_docs(self, struct: str, path: str) -> str:
+        """Where a struct's members are described: inline, header, or none.
+
+        Rule: Documentation/doc-guide/kernel-doc.rst, "In-line member documentation comments".
+        """
+        c = self._c(path)
+        for definition in self._defined("struct", struct, path):
+            inside = self._read(path)[definition.span.start : definition.span.end]
+            if b"/**" in inside:
+                return "inline"
+            if c.kernel_doc(struct):
+                return "header"
+        return "none"
+
+    def ioctls(self, magic: str, path: str) -> dict[int, str]:
+        """Numbers in use on an ioctl magic in a uapi header, with their #defines' names."""
+        numbers: dict[int, str] = {}
+        for number, name in self._c(path).ioctls(magic):
+            numbers.setdefault(number, name)
+        return numbers
+
+    def _read(self, path: str) -> bytes:
+        mode = self._tree.mode(path)
+        return b"" if mode is None or mode == "40000" else self._tree.read(path)
+
+    def _c(self, path: str) -> CFile:
+        if path not in self._parsed:
+            self._parsed[path] = CFile(self._read(path))
+        return self._parsed[path]
+
+    def _defined(self, kind: str, name: str, path: str) -> list[Definition]:
+        return self._c(path).named(kind, name)
