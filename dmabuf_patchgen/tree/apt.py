@@ -13,11 +13,13 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 
 #: Debian releases that offer a linux-source package, or did, or will.
-RELEASES = ("bullseye", "bookworm", "trixie", "forky")
+RELEASES = ("bullseye", "bookworm", "trixie", "forky", "duke")
 #: What else a suite of Debian can be called.
 _ALIASES = ("oldoldstable", "oldstable", "stable", "testing", "unstable", "sid")
+#: Options of a source that say why its content is to be believed.
+_TRUST = ("signed-by", "trusted", "check-valid-until")
 
-_LISTS = """\
+_CONF = """\
 // Written by dmabuf-patchgen. Hooks of the machine's own configuration empty its package cache
 // or tell desktop services; none of that is called for here.
 #clear APT::Update::Pre-Invoke;
@@ -73,7 +75,7 @@ class Apt:
         (home / "cache").mkdir(exist_ok=True)
         architecture = _run("dpkg", "--print-architecture").text.strip()
         (home / "debian.sources").write_text(render_sources(mirrors, architecture))
-        self._conf.write_text(_LISTS.format(home=home))
+        self._conf.write_text(_CONF.format(home=home))
 
     def update(self) -> None:
         """Read the lists of all suites. Raises UserError if no mirror answers.
@@ -168,9 +170,7 @@ def parse_sources(text: str) -> Iterator[Source]:
         off = stanza.get("enabled", "yes").lower() in {"no", "false", "0", "off", "without"}
         if off or "deb" not in stanza.get("types", "").split():
             continue
-        options = tuple(
-            (name.title(), stanza[name]) for name in ("signed-by", "trusted") if name in stanza
-        )
+        options = tuple((name.title(), stanza[name]) for name in _TRUST if name in stanza)
         for uri in stanza.get("uris", "").split():
             yield Source(
                 uri,
@@ -188,9 +188,7 @@ def parse_list(text: str) -> Iterator[Source]:
             continue
         options, uri, suite, components = match.groups()
         said = dict(option.split("=", 1) for option in (options or "").split() if "=" in option)
-        kept = tuple(
-            (name.title(), said[name]) for name in ("signed-by", "trusted") if name in said
-        )
+        kept = tuple((name.title(), said[name]) for name in _TRUST if name in said)
         yield Source(uri, (suite,), tuple(components.split()), kept)
 
 

@@ -70,20 +70,7 @@ def fetch(series: str) -> Path:
     if not re.fullmatch(r"\d+\.\d+", series):
         raise UserError(f"{series!r} is no kernel series", "name one such as 6.12")
     with _alone():
-        offers, asked = _offers()
-        kept = _kept().get(series)
-        try:
-            return _provide(series, offers, kept)
-        except UserError as error:
-            if kept is None and asked:
-                raise
-            cause = error
-        if kept is None:
-            # The lists may be older than a release of the package that replaced their own.
-            _say(f"{cause.message}; asking apt again")
-            return _provide(series, _ask(), None)
-        _say(f"{cause.message}; using {kept}, which is here already")
-        return _store() / kept
+        return _obtain(series, *_offers())
 
 
 def matrix() -> Matrix:
@@ -92,15 +79,15 @@ def matrix() -> Matrix:
     Raises UserError if fewer than four can be had, and as fetch() does.
     """
     with _alone():
-        offers, _ = _offers()
-        known = {*offers, *_kept()}
-    chosen, remarks = choose(known)
-    if len(chosen) < FLOOR:
-        raise UserError(
-            f"only {len(chosen)} kernel series to be had: {', '.join(chosen) or 'none'}",
-            f"the matrix needs {FLOOR}: is the package mirror reachable?",
-        )
-    return Matrix(tuple(Row(series, fetch(series)) for series in chosen), remarks)
+        offers, asked = _offers()
+        chosen, remarks = choose({*offers, *_kept()})
+        if len(chosen) < FLOOR:
+            raise UserError(
+                f"only {len(chosen)} kernel series to be had: {', '.join(chosen) or 'none'}",
+                f"the matrix needs {FLOOR}: is the package mirror reachable?",
+            )
+        rows = tuple(Row(series, _obtain(series, offers, asked)) for series in chosen)
+    return Matrix(rows, remarks)
 
 
 def choose(known: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -151,6 +138,26 @@ def unpack(deb: Path, series: str, version: str) -> Path:
         if not (tree / "Makefile").is_file():
             raise UserError(f"{deb.name}: {tar.name} holds no kernel tree")
         return tree.rename(store / version)
+
+
+def _obtain(series: str, offers: Mapping[str, str], asked: bool) -> Path:
+    """A tree of a series, by today's offers or else by what can still be had.
+
+    asked: whether the offers are of just now, and not of an earlier run.
+    """
+    kept = _kept().get(series)
+    try:
+        return _provide(series, offers, kept)
+    except UserError as error:
+        if kept is None and asked:
+            raise
+        cause = error.message
+    if kept is None:
+        # A release of the package since then may have replaced the one in the lists.
+        _say(f"{cause}; asking apt again")
+        return _provide(series, _ask(), None)
+    _say(f"{cause}; using {kept}, which is here already")
+    return _store() / kept
 
 
 def _provide(series: str, offers: Mapping[str, str], kept: str | None) -> Path:
