@@ -7,6 +7,7 @@ from enum import Enum
 
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, PlaceError, Source, find
+from dmabuf_patchgen.tree.c import CFile
 from dmabuf_patchgen.tree.tokens import (
     Span,
     Tokens,
@@ -56,7 +57,7 @@ def apply(hunk: Hunk, body: bytes | None) -> Edited:
     if place.insertion is not None:
         if not hunk.only_adds:
             raise PlaceError(f"{hunk.path}: {hunk.place}: before and after take only + lines")
-        if tokens.find(new):
+        if tokens.find(new) or _defined_already(hunk, source):
             return Edited(State.PRESENT, body)
         point = place.insertion()
         return Edited(State.APPLIED, body[:point] + _joined(hunk.added) + body[point:])
@@ -74,6 +75,18 @@ def apply(hunk: Hunk, body: bytes | None) -> Edited:
     )
     source.must_parse(hunk.place, first)
     return Edited(State.APPLIED, _replaced(hunk, body, matches[0]))
+
+
+def _defined_already(hunk: Hunk, source: Source) -> bool:
+    """Whether the file has every function that the hunk would define.
+
+    By name only: a later patch of the same series, or of another, may have added to it.
+    """
+    if not source.is_c:
+        return False
+    new = CFile(_joined(hunk.added)).definitions
+    functions = [d.name for d in new if d.kind == "function"]
+    return bool(functions) and all(source.c.named("function", name) for name in functions)
 
 
 def _new_file(hunk: Hunk, body: bytes | None) -> Edited:

@@ -178,7 +178,8 @@ def _applied(text: PatchText, state: Overlay) -> dict[str, bytes | None] | None:
         if body is not None and (not state.exists(path) or body != state.read(path))
     }
     for path, body in changed.items():
-        _still_parses(text, path, state.read(path) if state.exists(path) else b"", body)
+        if state.exists(path):
+            _still_parses(text, path, state.read(path), body)
     return dict(changed)
 
 

@@ -85,7 +85,7 @@ class Apt:
         said = self._apt("apt-get", "update", check=False)
         if not re.search(r"^(?:Get|Hit):\d+ ", said.text, re.M):
             raise UserError(
-                f"apt reaches no Debian mirror: {said.last_words}",
+                f"apt reaches no Debian mirror: {first_words(said)}",
                 "is the network up? apt-get update shows more",
             )
 
@@ -254,6 +254,12 @@ def newer(one: str, other: str) -> bool:
     return said.returncode == 0
 
 
+def first_words(done: process.Finished) -> str:
+    """The first line that a program said on stderr: the cause, where the rest only follows."""
+    said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+    return re.sub(r"^[EW]: ", "", said) or done.last_words
+
+
 def _release(suite: str) -> str:
     """The Debian release or alias that a suite belongs to; empty if to none."""
     release = re.split(r"[-/]", suite)[0]
@@ -265,4 +271,7 @@ def _is_security(suite: str) -> bool:
 
 
 def _run(*argv: str, cwd: Path | None = None, check: bool = True) -> process.Finished:
-    return process.run(argv, cwd=cwd, env={**os.environ, "LC_ALL": "C"}, check=check)
+    done = process.run(argv, cwd=cwd, env={**os.environ, "LC_ALL": "C"}, check=False)
+    if check and done.returncode:
+        raise UserError(f"{argv[0]} failed: {first_words(done)}")
+    return done

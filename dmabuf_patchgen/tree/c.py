@@ -41,6 +41,12 @@ _TAGGED = {
 _BLOCKS = frozenset(
     {"compound_statement", "case_statement", "preproc_if", "preproc_ifdef", "preproc_else"}
 )
+# What the kernel writes and C's grammar has not: annotations, and loops made by macros. They
+# are blanked for the parser, byte for byte, so that offsets stay right.
+_ANNOTATION = re.compile(
+    rb"\b__(?:user|iomem|percpu|rcu|force|must_check|always_inline|init|exit|maybe_unused)\b"
+)
+_LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 _IOCTL = re.compile(rb"_IO(?:R|W|WR)?\s*\(\s*(\w+|'.')\s*,\s*(0[xX][0-9a-fA-F]+|\d+)\b")
 
 
@@ -50,6 +56,11 @@ def _parser() -> Parser:
     from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_c.language()))
+
+
+def _plain(body: bytes) -> bytes:
+    body = _ANNOTATION.sub(lambda match: b" " * len(match.group()), body)
+    return _LOOP.sub(lambda match: b"if".ljust(len(match.group())), body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ class CFile:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self._root = _parser().parse(body).root_node
+        self._root = _parser().parse(_plain(body)).root_node
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:

@@ -258,15 +258,15 @@ def _run(*argv: str, doing: str) -> None:
     """Run a program; what it said first is the cause if it fails, the rest only follows."""
     done = process.run(argv, env={**os.environ, "LC_ALL": "C"}, check=False)
     if done.returncode:
-        first = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise UserError(f"{doing} failed: {first or done.last_words}")
+        raise UserError(f"{doing} failed: {apt.first_words(done)}")
 
 
 def _apt() -> apt.Apt:
+    private = apt.Apt(cache() / "apt")
     for tool, package in {"dpkg-deb": "dpkg", "tar": "tar", "xz": "xz-utils"}.items():
         if shutil.which(tool) is None:
             raise MissingTool(tool, package)
-    return apt.Apt(cache() / "apt")
+    return private
 
 
 def _noted() -> Path:
