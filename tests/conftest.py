@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests share: isolation from the user, kernel trees, repositories, the command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.tree import debian
+from tests import repos
+from tests.repos import Kind
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+#: Kernel sources are gigabytes: the one thing of the user's that tests share.
+CACHE = debian.cache()
+
+_MATRIX = pytest.StashKey[debian.Matrix]()
+#: Fixtures that need a kernel tree; tests without one run first and fail first.
+_SLOW = {"linux_612", "small_repo", "row"}
+
+
+class SmallRepo(Protocol):
+    """Makes a git repository for one test from the part of a tree that rendering reads.
+
+    root: an unpacked tree, None for the reference tree; kind: its layout.
+    The tip of `master` is the tree, tagged v6.12 or what its series is. It is the test's own.
+    """
+
+    def __call__(self, root: Path | None = None, kind: Kind = Kind.ORDINARY) -> Path: ...
+
+
+class Cli(Protocol):
+    """Runs the command as its user does; exit code and output are in the result.
+
+    env: variables to add to the environment.
+    """
+
+    def __call__(
+        self,
+        *args: str | Path,
+        cwd: Path | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> "subprocess.CompletedProcess[str]": ...
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty HOME with no git identity, and none to be guessed from the machine's name."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [*os.environ]:
+        if name.startswith(("GIT_", "XDG_")) or name in {"EMAIL", "NO_COLOR", "FORCE_COLOR"}:
+            monkeypatch.delenv(name)
+    (home / "gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    # b4 and git lend their cache and configuration from these; the sources' place is real.
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE.parent))
+    return home
+
+
+@pytest.fixture
+def identity(home: Path) -> str:
+    """Gives the user a git identity, and tells it: `Name <address>`."""
+    with (home / "gitconfig").open("a") as config:
+        config.write("\tname = A. Developer\n\temail = developer@example.org\n")
+    return "A. Developer <developer@example.org>"
+
+
+@pytest.fixture(scope="session")
+def linux_612() -> Path:
+    """Root of the reference tree, Debian's linux-source-6.12 unpacked; not to be written to."""
+    return debian.fetch("6.12")
+
+
+@pytest.fixture
+def small_repo(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> SmallRepo:
+    def make(root: Path | None = None, kind: Kind = Kind.ORDINARY) -> Path:
+        tree: Path = root or request.getfixturevalue("linux_612")
+        object_format = "sha256" if kind is Kind.SHA256 else "sha1"
+        origin = repos.source(tree, CACHE / "tests", object_format)
+        return repos.clone(origin, tmp_path_factory.mktemp("repo") / "linux", kind)
+
+    return make
+
+
+@pytest.fixture
+def cli() -> Cli:
+    def run(
+        *args: str | Path,
+        cwd: Path | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "dmabuf_patchgen", *map(str, args)],
+            cwd=cwd,
+            # A checkout that was never installed can be tested as well.
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    return run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `row` runs once per tree of the matrix, and is marked `trees`."""
+    if "row" not in metafunc.fixturenames:
+        return
+    if metafunc.config.option.markexpr == "not trees":
+        # Gone before anything runs: no reason to fetch five trees.
+        rows = [pytest.param(None, id="trees", marks=pytest.mark.trees)]
+    else:
+        rows = [
+            pytest.param(row, id=row.series, marks=pytest.mark.trees)
+            for row in _matrix(metafunc.config).rows
+        ]
+    metafunc.parametrize("row", rows, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: bool(_SLOW & {*getattr(item, "fixturenames", ())}))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    found = config.stash.get(_MATRIX, None)
+    if found:
+        terminalreporter.section("kernel trees")
+        for row in found.rows:
+            terminalreporter.line(f"{row.series}: {row.path.name}")
+        for remark in found.remarks:
+            terminalreporter.line(remark)
+
+
+def _matrix(config: pytest.Config) -> debian.Matrix:
+    if _MATRIX not in config.stash:
+        try:
+            config.stash[_MATRIX] = debian.matrix()
+        except UserError as error:
+            raise pytest.UsageError(f"{error.message}; {error.hint}") from None
+    return config.stash[_MATRIX]
