@@ -49,11 +49,12 @@ def added(text: str) -> str:
     return "".join(f"+{line}\n" for line in text.rstrip("\n").split("\n"))
 
 
-def wrapped(text: str, width: int = 72) -> str:
+def wrapped(text: str, width: int = 74) -> str:
     """Filter: a paragraph filled to the width that a commit message wants."""
-    return textwrap.fill(
+    filled = textwrap.fill(
         " ".join(text.split()), width, break_long_words=False, break_on_hyphens=False
     )
+    return filled + "\n"
 
 
 class Environment:
