@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+# A kernel tree to render for; without one, Debian's linux-source-6.12.
+KDIR ?=
+# Where `make series` puts its patches.
+OUT ?= out
+
+SERIES := dma-buf-pfnmap dma-buf-map-info
+PYTHON := .venv/bin/python
+COMMAND := .venv/bin/dmabuf-patchgen
+FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
+
+.PHONY: help series test test-trees bench clean
+
+help:
+	@echo 'Every target sets this machine up first: Debian packages and the environment .venv.'
+	@echo
+	@echo '  make series        render $(SERIES) for a kernel tree and check every patch'
+	@echo '                       KDIR=/path/to/linux  that tree; otherwise linux-source-6.12'
+	@echo '                       OUT=DIR              patches in DIR/dma-buf-mmap; otherwise out'
+	@echo '  make test          ruff, mypy and the tests, on the reference tree 6.12'
+	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest'
+	@echo '  make bench         the figures of docs/performance.md'
+	@echo '  make clean         remove .venv, out and caches, but no fetched kernel source'
+
+series:
+	@.ci/setup tree check
+	@set -e; tree='$(KDIR)'; \
+	if [ -z "$$tree" ]; then \
+		tree=$$($(FETCH) 6.12); \
+		echo "kernel tree: $$tree (KDIR=/path/to/linux for one of your own)"; \
+	fi; \
+	$(COMMAND) -C "$$tree" render $(SERIES) -o '$(OUT)/dma-buf-mmap'; \
+	$(COMMAND) -C "$$tree" check '$(OUT)/dma-buf-mmap'; \
+	echo "rendered and checked: $(SERIES), for $$tree"; \
+	echo "patches, in order, for git am: $$(realpath '$(OUT)/dma-buf-mmap')"
+
+test:
+	@.ci/setup tree check test
+	@echo 'ruff: lint and format'
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@echo 'mypy --strict'
+	@$(PYTHON) -m mypy
+	@echo 'kernel tree of reference: linux-source-6.12, downloaded on the first run'
+	@$(FETCH) 6.12
+	@echo 'tests: first those without a kernel tree, then those on 6.12 (some minutes)'
+	@$(PYTHON) -m pytest -m 'not trees'
+
+test-trees:
+	@.ci/setup tree check test
+	@echo 'kernel trees: five linux-source packages, downloaded on the first run'
+	@$(FETCH) --matrix
+	@echo 'tests on every tree: rendering, building and checking (long)'
+	@$(PYTHON) -m pytest -m trees
+
+bench:
+	@.ci/setup tree check bench
+	@$(PYTHON) -m bench
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
