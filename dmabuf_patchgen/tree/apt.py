@@ -83,7 +83,10 @@ class Apt:
         A suite that is not there is no failure: releases come and go.
         """
         said = self._apt("apt-get", "update", check=False)
-        if not re.search(r"^(?:Get|Hit):\d+ ", said.text, re.M):
+        steps = re.findall(r"^(Get|Hit|Ign|Err):(\d+) ", said.text, re.M)
+        failed = {number for word, number in steps if word in {"Ign", "Err"}}
+        # A step that fails may have begun with a Get.
+        if failed.issuperset(number for _, number in steps):
             raise UserError(
                 f"apt reaches no Debian mirror: {first_words(said)}",
                 "is the network up? apt-get update shows more",
@@ -212,7 +215,7 @@ def debian_mirrors(sources: Iterable[Source]) -> list[Source]:
         before = mirrors.get(key, source)
         suites = dict.fromkeys([*before.suites, *own, *more])
         mirrors[key] = Source(
-            source.uri, tuple(filter(_release, suites)), ("main",), before.options
+            before.uri, tuple(filter(_release, suites)), ("main",), before.options
         )
     return list(mirrors.values())
 
