@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Entry point: runs the command line, and is the one place where errors become exit codes."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from dmabuf_patchgen.errors import Exit, UserError
+
+
+def main() -> None:
+    """Run `dmabuf-patchgen` and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code. Errors are one line on stderr."""
+    import click
+
+    from dmabuf_patchgen.cli import cli
+
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # As with Ctrl-C, what is under way is undone on the way out.
+        signal.signal(ending, _end)
+    try:
+        outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)
+        sys.stdout.flush()
+    except UserError as error:
+        return _fail(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "dmabuf-patchgen"
+        return _fail(error.format_message(), f"see {command} --help", Exit.USER)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", "nothing half-done is left behind", 128 + signal.SIGINT)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; keep Python from flushing into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except MemoryError:
+        return _fail("out of memory", "", Exit.USER)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}", "", Exit.USER)
+    return outcome if isinstance(outcome, int) else Exit.OK
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    said = " ".join(f"{message}; {hint}".split()) if hint else " ".join(message.split())
+    print(f"dmabuf-patchgen: {said}", file=sys.stderr)
+    return code
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+if __name__ == "__main__":
+    main()

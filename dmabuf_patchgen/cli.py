@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs: they parse, call and print; the work is done in the rooms.
+
+Rooms are imported in the verbs that need them: --help has to be there at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from dmabuf_patchgen import __version__, process
+from dmabuf_patchgen.errors import UserError
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.render.series import Rendered
+    from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The options that come before the verb: which tree, at which revision."""
+
+    path: Path
+    base: str | None
+
+    def tree(self) -> GitTree | DirectoryTree:
+        """The kernel tree. Raises UserError."""
+        from dmabuf_patchgen.tree.source import open_tree
+
+        return open_tree(self.path, self.base)
+
+
+class SeriesName(click.ParamType[str]):
+    """The name of a series, with completion for the shell."""
+
+    name = "series"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from dmabuf_patchgen.render import catalogue
+        from dmabuf_patchgen.render.environment import Environment
+
+        known = catalogue.names(Environment())
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Documentation: README.md, docs/templates.md, docs/series.md.",
+)
+@click.version_option(__version__, prog_name="dmabuf-patchgen")
+@click.option(
+    "-C",
+    "path",
+    metavar="TREE",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Kernel tree: a git repository, bare or not, or an unpacked source. Default: here.",
+)
+@click.option("--base", metavar="REV", help="Revision that a git tree is read at. Default: HEAD.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each command that is run.")
+@click.pass_context
+def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None:
+    """Render, check and package dma-buf patch series for your own kernel tree.
+
+    Your checkout, its branches and its configuration are never touched: a new branch or a
+    directory of patches appears, or nothing does.
+
+    \b
+    Examples:
+      dmabuf-patchgen list
+      dmabuf-patchgen -C ~/linux inspect
+      dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
+      dmabuf-patchgen -C ~/linux --base v6.12 render dma-buf-pfnmap --branch b4/dma-buf-pfnmap
+      dmabuf-patchgen -C ~/linux check v6.12..b4/dma-buf-pfnmap
+    """
+    process.echo = verbose
+    ctx.obj = Where(path, base)
+
+
+@cli.command("list")
+@as_json
+def list_series(as_json: bool) -> None:
+    """List the series that can be rendered."""
+    from dmabuf_patchgen.render import catalogue
+    from dmabuf_patchgen.render.environment import Environment
+
+    environment = Environment()
+    series = [catalogue.load(environment, name) for name in catalogue.names(environment)]
+    if as_json:
+        _print_json([{"name": one.name, "title": one.title} for one in series])
+        return
+    for one in series:
+        click.echo(f"{one.name:20} {one.title}")
+
+
+@cli.command()
+@click.argument("name", metavar="SERIES", type=SeriesName())
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Show what a series does, its parameters and its patches.
+
+    \b
+    Example:
+      dmabuf-patchgen show dma-buf-pfnmap
+    """
+    import textwrap
+
+    from dmabuf_patchgen.render import catalogue
+    from dmabuf_patchgen.render.environment import Environment
+
+    series = catalogue.load(Environment(), name)
+    if as_json:
+        parameters = {
+            p.name: {"type": p.type, "takes": p.takes, "default": p.default, "help": p.help}
+            for p in series.parameters.values()
+        }
+        patches = [{"template": p.template, "when": p.when} for p in series.patches]
+        _print_json(
+            {
+                "name": series.name,
+                "title": series.title,
+                "summary": series.summary,
+                "revised": series.revised.isoformat(),
+                "parameters": parameters,
+                "patches": patches,
+            }
+        )
+        return
+    click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}\n")
+    click.echo("Parameters (-p NAME=VALUE):")
+    for parameter in series.parameters.values():
+        click.echo(f"  {parameter.name}: {parameter.help}")
+        default = "" if parameter.default is None else f"; default {_shown(parameter.default)}"
+        click.echo(f"      takes {parameter.takes}{default}")
+        for choice in parameter.choices:
+            click.echo(f"      {choice.name:10} {choice.help}")
+    click.echo("\nPatches, in order:")
+    for patch in series.patches:
+        condition = f"   when {patch.when}" if patch.when else ""
+        click.echo(f"  {patch.template}{condition}")
+
+
+@cli.command()
+@as_json
+@click.pass_obj
+def inspect(where: Where, as_json: bool) -> None:
+    """Show what a tree offers: helpers, forms, ioctl numbers, conventions.
+
+    These are the facts that templates decide by. They are found in the tree's files, never
+    guessed from its version.
+    """
+    from dmabuf_patchgen.render.environment import Environment, Facts
+    from dmabuf_patchgen.tree.facts import TreeFacts
+    from dmabuf_patchgen.tree.source import GitTree
+
+    tree = where.tree()
+    environment = Environment()
+    facts = Facts(environment, TreeFacts(tree))
+    if as_json:
+        _print_json(
+            {
+                "tree": tree.label,
+                "version": tree.version,
+                "commit": tree.commit if isinstance(tree, GitTree) else None,
+                "facts": dict(facts),
+            }
+        )
+        return
+    click.echo(f"{tree.label}: Linux {tree.version}\n")
+    for name, value in facts.items():
+        click.echo(f"{name:26} {_shown(value):22} {environment.fact_table[name]['meaning']}")
+
+
+@cli.command()
+@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
+@click.option(
+    "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
+)
+@click.option(
+    "-o",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the patches to a directory, as git format-patch would.",
+)
+@click.option("--branch", metavar="NAME", help="Make the commits on a new branch.")
+@click.option("--force", is_flag=True, help="Replace a branch that this tool made.")
+@click.option("--diff", is_flag=True, help="Show the patches and write nothing.")
+@as_json
+@click.pass_obj
+def render(
+    where: Where,
+    names: tuple[str, ...],
+    typed: tuple[str, ...],
+    directory: Path | None,
+    branch: str | None,
+    force: bool,
+    diff: bool,
+    as_json: bool,
+) -> None:
+    """Render one or more series for a tree, one on top of the other.
+
+    \b
+    Examples:
+      dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
+      dmabuf-patchgen -C ~/linux render dma-buf-pfnmap -p severity=refuse -o out
+      dmabuf-patchgen -C ~/linux --base v6.12 render dma-buf-pfnmap dma-buf-map-info \\
+          --branch b4/dma-buf-mmap -o out
+    """
+    from dmabuf_patchgen.render import branch as branches
+    from dmabuf_patchgen.render import directory as directories
+    from dmabuf_patchgen.render.environment import Environment
+    from dmabuf_patchgen.render.mails import mails
+    from dmabuf_patchgen.render.scratch import Identity
+    from dmabuf_patchgen.render.series import render as render_series
+    from dmabuf_patchgen.tree.source import GitTree
+
+    if diff and (directory or branch):
+        raise click.UsageError("--diff writes nothing: give it without -o and --branch")
+    if not (diff or directory or branch):
+        raise click.UsageError("nothing to write to: give -o DIR, --branch NAME or --diff")
+    if force and not branch:
+        raise click.UsageError("--force goes with --branch")
+    tree = where.tree()
+    author = branches.identity(where.path)
+    replaces = None
+    if branch:
+        if not isinstance(tree, GitTree):
+            raise UserError(f"{tree.label}: not a git repository, so no branch", "give -o DIR")
+        if author is None:
+            raise UserError(
+                f"{tree.label}: no git identity to make commits with",
+                "git config --global user.name 'Your Name'; "
+                "git config --global user.email you@example.com",
+            )
+        replaces = branches.check(tree, branch, force)
+    if directory:
+        directories.check(directory)
+    rendered = render_series(Environment(), tree, names, dict(map(_assignment, typed)))
+    if author is None:
+        author = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
+        _narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
+    when = rendered.revised
+    if isinstance(tree, GitTree):
+        when = branches.date(tree, when)
+    about = _about(rendered)
+    if directory or diff:
+        made = mails(tree, rendered.commits, author, when)
+        if diff:
+            for mail in made:
+                click.echo(_coloured(mail.content.decode(errors="replace")), nl=False)
+            return
+        assert directory
+        directories.write(directory, made, about)
+        about["directory"] = str(directory)
+    if branch and isinstance(tree, GitTree):
+        what = f"render {' '.join(rendered.series)}"
+        about["branch"] = branch
+        about["tip"] = branches.create(tree, branch, rendered.commits, author, when, what, replaces)
+    if as_json:
+        _print_json(about)
+        return
+    _tell(rendered)
+    if directory:
+        click.echo(f"patches: {directory}/*.patch")
+    if branch:
+        click.echo(f"branch:  {branch} on {tree.label}")
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UserError(f"-p {text}: no NAME=VALUE", "for example -p severity=refuse")
+    return name, value
+
+
+def _about(rendered: Rendered) -> dict[str, Any]:
+    """What was rendered, for --json and for the manifest."""
+    return {
+        "tool": f"dmabuf-patchgen {__version__}",
+        "tree": rendered.tree.label,
+        "version": rendered.tree.version,
+        "series": list(rendered.series),
+        "parameters": {name: dict(values) for name, values in rendered.parameters.items()},
+        "patches": [
+            {
+                "series": patch.series,
+                "template": patch.template,
+                "subject": patch.commit.subject,
+                "files": sorted(patch.commit.files),
+            }
+            for patch in rendered.patches
+        ],
+        "left_out": [
+            {"series": one.series, "template": one.template, "reason": one.reason}
+            for one in rendered.left_out
+        ],
+    }
+
+
+def _tell(rendered: Rendered) -> None:
+    click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
+    for name, values in rendered.parameters.items():
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
+        click.echo(f"series {name}: {shown}")
+    for number, patch in enumerate(rendered.patches, 1):
+        click.echo(f"  {number:04} {patch.commit.subject}")
+    for one in rendered.left_out:
+        click.echo(f"  left out: {one.subject or one.template}: {one.reason}")
+    if not rendered.patches:
+        click.echo("  nothing to do: the tree has all of it")
+
+
+def _shown(value: Any) -> str:
+    """A value as a user would type or read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(str(key) for key in value) or "none"
+    return str(value)
+
+
+def _coloured(text: str) -> str:
+    """A patch in git's colours on a terminal, plain elsewhere or with NO_COLOR."""
+    import os
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    return "".join(
+        click.style(line, fg=colours.get(line[:1])) for line in text.splitlines(keepends=True)
+    )
+
+
+def _narrate(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A rendered series as a new branch, made without a checkout and in one step."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.render.commit import Commit
+from dmabuf_patchgen.render.scratch import Identity, scratch
+from dmabuf_patchgen.tree import git
+from dmabuf_patchgen.tree.source import GitTree
+
+#: How the reflog tells a branch that this tool made from one that its user did.
+_REFLOG = "dmabuf-patchgen: "
+
+
+def identity(where: Path) -> Identity | None:
+    """Who the user is to git, as configured or in the environment; None if git is not told.
+
+    Only what somebody wrote down counts: a name made up from the login and the host name
+    would give other bytes on another machine.
+    """
+    said = git.git(where, "config", "--get-regexp", r"^(user|author)\.(name|email)$", check=False)
+    values = dict(line.split(" ", 1) for line in said.text.splitlines() if " " in line)
+    name, email = (
+        os.environ.get(f"GIT_AUTHOR_{part.upper()}")
+        or values.get(f"author.{part}")
+        or values.get(f"user.{part}")
+        for part in ("name", "email")
+    )
+    email = email or os.environ.get("EMAIL")
+    return Identity(name, email) if name and email else None
+
+
+def check(tree: GitTree, name: str, force: bool) -> str | None:
+    """Whether a branch of that name may be made, before any work is done for it.
+
+    Returns the tip of the branch that force replaces, None where there is none.
+    Raises UserError if the name is no name, or the branch is there and not to be replaced.
+    """
+    repo = tree.repo
+    if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
+        raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
+    there = git.git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}", check=False)
+    listed = git.git(repo, "worktree", "list", "--porcelain").text.split("\n\n")
+    for worktree in listed:
+        if f"branch refs/heads/{name}" in worktree.splitlines():
+            where = worktree.splitlines()[0].removeprefix("worktree ")
+            raise UserError(f"branch {name} is checked out in {where}", "choose another --branch")
+    if there.returncode:
+        return None
+    tip = there.text.strip()
+    if not force:
+        raise UserError(
+            f"branch {name} exists in {repo}",
+            "choose another --branch, or --force to replace one that this tool made",
+        )
+    last = git.git(repo, "log", "-g", "-1", "--format=%H %gs", f"refs/heads/{name}", check=False)
+    if last.text.strip().split(" ", 1)[:1] != [tip] or _REFLOG not in last.text:
+        raise UserError(
+            f"branch {name} is not as this tool made it, so --force does not replace it",
+            f"choose another --branch, or delete it yourself: git branch -D {name}",
+        )
+    return tip
+
+
+def create(
+    tree: GitTree,
+    name: str,
+    commits: Sequence[Commit],
+    author: Identity,
+    when: datetime,
+    what: str,
+    replaces: str | None,
+) -> str:
+    """Make the branch on the tree's commit; the id of its tip.
+
+    when: date of the commits; what: told in the reflog; replaces: tip of the branch that is
+    replaced, None for a new one. It appears whole or not at all.
+    """
+    repo = tree.repo
+    said = git.git(
+        repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
+        "--show-object-format",
+    ).text.splitlines()  # fmt: skip
+    with scratch(Path(said[0]), said[1]) as made:
+        tip = made.import_commits(commits, tree.commit, tree, author.at(when))
+    # The hook of a repository that only shall get a branch has no say in it.
+    git.git(
+        repo, "-c", "core.hooksPath=/dev/null",
+        "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
+        stdin=(
+            f"update refs/heads/{name} {tip} {replaces}\n"
+            if replaces
+            else f"create refs/heads/{name} {tip}\n"
+        ).encode(),
+        env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
+    )  # fmt: skip
+    return tip
+
+
+def date(tree: GitTree, revised: datetime) -> datetime:
+    """Date of commits on a tree: that of the templates, but not before their parent's."""
+    stamp = git.git(tree.repo, "show", "-s", "--format=%ct", tree.commit).text.strip()
+    return max(revised, datetime.fromtimestamp(int(stamp), revised.tzinfo))

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A repository that nobody sees: commits are made in it, with refs and configuration of its own.
+
+It may write its objects into the store of the user's repository. Then a commit made here is a
+commit there, and not even a temporary ref has to be: git alone decides when it goes away.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.render.commit import Commit
+from dmabuf_patchgen.tree.source import Tree
+
+# Every option that a configuration could change is given, so that any user's git gives the
+# same bytes (git-format-patch(1), git-config(1): format.*, diff.*).
+_FORMAT_PATCH = (
+    "-c", "diff.suppressBlankEmpty=false",
+    "format-patch", "--zero-commit", "--full-index", "--no-signature", "--no-thread",
+    "--no-attach", "--no-base", "--subject-prefix=PATCH", "--no-cover-letter",
+    "--suffix=.patch", "-U3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/",
+    "--no-to", "--no-cc", "--no-add-header", "--no-notes", "--numbered", "--no-renames",
+    "--no-color", "--no-ext-diff", "--no-textconv",
+)  # fmt: skip
+_SERIES = "refs/heads/series"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Name and address of the author of commits."""
+
+    name: str
+    email: str
+
+    def at(self, when: datetime) -> bytes:
+        """As a line of a commit has it, in UTC."""
+        clean = "".join(c for c in self.name if c not in "<>\n\0").strip()
+        address = "".join(c for c in self.email if c not in "<>\n\0 ")
+        return f"{clean} <{address}> {int(when.timestamp())} +0000".encode()
+
+
+class Scratch:
+    """A bare repository in a temporary directory."""
+
+    def __init__(self, path: Path, objects: Path | None) -> None:
+        self.path = path
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "LC_ALL": "C",
+        }
+        if objects:
+            self._environment["GIT_OBJECT_DIRECTORY"] = str(objects)
+
+    def git(self, *args: str, stdin: bytes = b"") -> process.Finished:
+        """Run git here, deaf to any configuration but its own."""
+        argv = ["git", "--git-dir", str(self.path), *args]
+        return process.run(argv, env=self._environment, stdin=stdin)
+
+    def import_tree(self, files: Mapping[str, tuple[str, bytes]], who: bytes) -> str:
+        """Make a commit of some files (path -> mode and content); its id."""
+        stream = [b"commit ", _SERIES.encode(), b"\ncommitter ", who, b"\n", _data(b"base\n")]
+        for path, (mode, body) in sorted(files.items()):
+            stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
+        self._fast_import(stream)
+        return self._tip()
+
+    def import_commits(self, commits: Iterable[Commit], parent: str, tree: Tree, who: bytes) -> str:
+        """Make a series of commits on a parent; the id of the last.
+
+        tree: that of the parent, for the modes of files that change.
+        """
+        stream = [b"reset ", _SERIES.encode(), b"\nfrom ", parent.encode(), b"\n\n"]
+        for commit in commits:
+            stream += [b"commit ", _SERIES.encode(), b"\n"]
+            stream += [b"author ", who, b"\ncommitter ", who, b"\n"]
+            stream.append(_data(commit.message.encode()))
+            for path, body in sorted(commit.files.items()):
+                if body is None:
+                    stream.append(f"D {path}\n".encode())
+                else:
+                    mode = tree.mode(path) or "100644"
+                    stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
+        self._fast_import(stream)
+        return self._tip()
+
+    def format_patch(self, base: str, tip: str) -> list[tuple[str, bytes]]:
+        """The mails of the commits between two: file name and content, in order."""
+        with tempfile.TemporaryDirectory(dir=self.path) as directory:
+            self.git(*_FORMAT_PATCH, "-o", directory, f"{base}..{tip}")
+            return [(path.name, path.read_bytes()) for path in sorted(Path(directory).iterdir())]
+
+    def _fast_import(self, stream: list[bytes]) -> None:
+        whole = b"".join([*stream, b"done\n"])
+        self.git("fast-import", "--quiet", "--done", stdin=whole)
+
+    def _tip(self) -> str:
+        return self.git("rev-parse", _SERIES).text.strip()
+
+
+def _data(body: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(body), body)
+
+
+@contextmanager
+def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterator[Scratch]:
+    """A scratch repository for the length of a block.
+
+    objects: the object store that its commits go to, None for its own; object_format: sha1
+    or sha256. Raises UserError if there is no room for it.
+    """
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-")
+    except OSError as error:
+        raise UserError(f"no temporary directory: {error.strerror}", "set TMPDIR") from None
+    with directory as name:
+        made = Scratch(Path(name) / "git", objects)
+        made.git("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}")
+        # Hunk headers name the C function, as they do with the kernel's own .gitattributes.
+        (made.path / "info").mkdir()
+        (made.path / "info" / "attributes").write_text("*.c diff=cpp\n*.h diff=cpp\n")
+        yield made
