@@ -302,9 +302,7 @@ def main() -> int:
             return 0
         trees = matrix()
     except UserError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(error.hint)
+        _say(f"error: {'; '.join(filter(None, (error.message, error.hint)))}")
         return error.exit_code
     for remark in trees.remarks:
         _say(remark)
