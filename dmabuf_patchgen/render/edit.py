@@ -7,7 +7,7 @@ from enum import Enum
 
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, PlaceError, Source, find
-from dmabuf_patchgen.tree.c import CFile
+from dmabuf_patchgen.tree.c import parse
 from dmabuf_patchgen.tree.tokens import (
     Span,
     Tokens,
@@ -84,7 +84,7 @@ def _defined_already(hunk: Hunk, source: Source) -> bool:
     """
     if not source.is_c:
         return False
-    new = CFile(_joined(hunk.added)).definitions
+    new = parse(_joined(hunk.added)).definitions
     functions = [d.name for d in new if d.kind == "function"]
     return bool(functions) and all(source.c.named("function", name) for name in functions)
 

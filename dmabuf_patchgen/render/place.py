@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import text
-from dmabuf_patchgen.tree.c import CFile, Definition
+from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.tokens import (
     Span,
     Tokens,
@@ -49,7 +49,6 @@ class Source:
     def __init__(self, path: str, body: bytes) -> None:
         self.path = path
         self.body = body
-        self._c: CFile | None = None
 
     @property
     def is_c(self) -> bool:
@@ -59,9 +58,7 @@ class Source:
     @property
     def c(self) -> CFile:
         """The file, parsed."""
-        if self._c is None:
-            self._c = CFile(self.body)
-        return self._c
+        return parse(self.body)
 
     @property
     def whole(self) -> Span:

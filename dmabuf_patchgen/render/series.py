@@ -15,7 +15,7 @@ from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.parameters import Value
 from dmabuf_patchgen.render.patch_text import Hunk, PatchText, parse
 from dmabuf_patchgen.render.place import PlaceError
-from dmabuf_patchgen.tree.c import CFile
+from dmabuf_patchgen.tree.c import parse as parse_c
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import Overlay, Tree
 from dmabuf_patchgen.tree.tokens import line_number
@@ -187,7 +187,7 @@ def _still_parses(text: PatchText, path: str, before: bytes, after: bytes) -> No
     """Refuse a C file that the patch broke, or in which it defines a thing a second time."""
     if not path.endswith((".c", ".h")):
         return
-    old, new = CFile(before), CFile(after)
+    old, new = parse_c(before), parse_c(after)
     if len(new.errors) > len(old.errors):
         known = {before[error.start : error.end] for error in old.errors}
         fresh = next((e for e in new.errors if after[e.start : e.end] not in known), new.errors[-1])

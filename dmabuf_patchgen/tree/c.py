@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from dmabuf_patchgen.tree.tokens import Span, Tokens, line_end, line_start, words
@@ -77,8 +77,14 @@ class Definition:
     node: Node
 
 
+@lru_cache(maxsize=64)
+def parse(body: bytes) -> CFile:
+    """A C file, parsed once however often it is asked about: most patches leave most files be."""
+    return CFile(body)
+
+
 class CFile:
-    """A C file, parsed once."""
+    """A C file and where things are in it; `parse` makes them."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body

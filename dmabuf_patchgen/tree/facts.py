@@ -2,7 +2,7 @@
 """Questions that templates ask of a tree; answers come from its files, never its version."""
 
 from dmabuf_patchgen.tree import text
-from dmabuf_patchgen.tree.c import CFile, Definition
+from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
 
@@ -16,7 +16,6 @@ class TreeFacts:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._parsed: dict[str, CFile] = {}
 
     @property
     def version(self) -> str:
@@ -84,9 +83,7 @@ class TreeFacts:
         return b"" if mode is None or mode == "40000" else self._tree.read(path)
 
     def _c(self, path: str) -> CFile:
-        if path not in self._parsed:
-            self._parsed[path] = CFile(self._read(path))
-        return self._parsed[path]
+        return parse(self._read(path))
 
     def _defined(self, kind: str, name: str, path: str) -> list[Definition]:
         return self._c(path).named(kind, name)

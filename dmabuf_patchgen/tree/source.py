@@ -57,8 +57,14 @@ class GitTree(Tree):
         self.label = f"{repo} at {revision}"
         self._objects = git.ObjectReader(repo)
         self._directories: dict[str, dict[str, git.Entry]] = {}
+        self._files: dict[str, bytes] = {}
 
     def read(self, path: str) -> bytes:
+        if path not in self._files:
+            self._files[path] = self._read(path)
+        return self._files[path]
+
+    def _read(self, path: str) -> bytes:
         entry = self._entry(path)
         if entry is None or entry.mode == "40000":
             raise NotInTree(f"{self.label}: no file {path}")
