@@ -169,6 +169,14 @@ def test_a_package_replaced_since_apt_was_asked(mirror: Mirror) -> None:
     assert debian.fetch("9.2").name == "9.2.2-1"
 
 
+def test_lists_that_were_removed_are_read_again(mirror: Mirror) -> None:
+    mirror.add("9.1", "9.1.1-1")
+    mirror.add("9.2", "9.2.1-1")
+    debian.fetch("9.1")
+    shutil.rmtree(debian.cache() / "apt" / "lists")
+    assert debian.fetch("9.2").name == "9.2.1-1"
+
+
 def test_a_damaged_package_is_refused(mirror: Mirror) -> None:
     deb = mirror.add("9.1", "9.1.1-1")
     deb.write_bytes(deb.read_bytes()[:-1] + b"?")

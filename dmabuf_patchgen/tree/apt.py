@@ -106,9 +106,11 @@ class Apt:
         }
 
     def size(self, package: str, version: str) -> int:
-        """Bytes to download for a version of a package."""
-        shown = self._apt("apt-cache", "show", f"{package}={version}").text
-        return int(deb822(shown)[0]["size"])
+        """Bytes to download for a version of a package. Raises UserError if it is not offered."""
+        shown = deb822(self._apt("apt-cache", "show", f"{package}={version}").text)
+        if not shown:
+            raise UserError(f"{package} {version} is not offered any more")
+        return int(shown[0]["size"])
 
     def download(self, package: str, version: str, into: Path) -> Path:
         """Download a version of a package, its checksum verified; the .deb in a directory.
