@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 COMMAND := .venv/bin/dmabuf-patchgen
 FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
 
-.PHONY: help series test test-trees bench clean
+.PHONY: help series test test-trees golden bench clean
 
 help:
 	@echo 'Every target sets this machine up first: Debian packages and the environment .venv.'
@@ -20,6 +20,7 @@ help:
 	@echo '                       OUT=DIR              patches in DIR/dma-buf-mmap; otherwise out'
 	@echo '  make test          ruff, mypy and the tests, on the reference tree 6.12'
 	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest'
+	@echo '  make golden        write patches/ and selftests/ again, after a change of a template'
 	@echo '  make bench         the figures of docs/performance.md'
 	@echo '  make clean         remove .venv, out and caches, but no fetched kernel source'
 
@@ -53,6 +54,10 @@ test-trees:
 	@$(FETCH) --matrix
 	@echo 'tests on every tree: rendering, building and checking (long)'
 	@$(PYTHON) -m pytest -m trees
+
+golden:
+	@.ci/setup tree
+	@$(PYTHON) -m tests.golden "$$($(FETCH) 6.12)"
 
 bench:
 	@.ci/setup tree check bench

@@ -264,12 +264,13 @@ def render(
             return
         assert directory
         directories.write(directory, made, about)
-        about["directory"] = str(directory)
     if branch and isinstance(tree, GitTree):
         what = f"render {' '.join(rendered.series)}"
         about["branch"] = branch
         about["tip"] = branches.create(tree, branch, rendered.commits, author, when, what, replaces)
     if as_json:
+        about["tree"] = tree.label
+        about["directory"] = str(directory) if directory else None
         _print_json(about)
         return
     _tell(rendered)
@@ -287,10 +288,9 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _about(rendered: Rendered) -> dict[str, Any]:
-    """What was rendered, for --json and for the manifest."""
+    """What was rendered, for --json and for the manifest; no path of this machine."""
     return {
         "tool": f"dmabuf-patchgen {__version__}",
-        "tree": rendered.tree.label,
         "version": rendered.tree.version,
         "series": list(rendered.series),
         "parameters": {name: dict(values) for name, values in rendered.parameters.items()},

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a userspace mapping of a dma-buf promises to its exporter: the pages
+ * behind it stay the exporter's. Nobody takes a reference to them through the
+ * mapping, and no private mapping replaces them by copies.
+ *
+ * Each probe of a shared mapping is first tried on anonymous memory, where it
+ * must work, so that its failure tells about the dma-buf.
+ *
+ * On a kernel without the change, exporters that insert struct pages let the
+ * probes through, and the private_* tests fail for those that do not refuse such
+ * a mapping themselves: one page of the system heap tells.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/io_uring.h>
+
+#include "dma-buf-buffers.h"
+#include "../../kselftest_harness.h"
+
+static size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+/* The error of mapping all of a dma-buf, 0 if it can be mapped. */
+static int try_mmap(const struct buffer *buf, int prot, int flags)
+{
+	void *map = mmap(NULL, buf->size, prot, flags, buf->fd, 0);
+
+	if (map == MAP_FAILED)
+		return errno;
+	munmap(map, buf->size);
+	return 0;
+}
+
+/*
+ * The probes: each asks the kernel to do something to the page at @addr that
+ * needs a struct page to take hold of, and returns the error, 0 if it could.
+ */
+static int probe_process_vm_readv(char *addr)
+{
+	char copy[8];
+	struct iovec to = { .iov_base = copy, .iov_len = sizeof(copy) };
+	struct iovec from = { .iov_base = addr, .iov_len = sizeof(copy) };
+
+	if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) < 0)
+		return errno;
+	return 0;
+}
+
+static int probe_vmsplice(char *addr)
+{
+	struct iovec from = { .iov_base = addr, .iov_len = page_size() };
+	int err = 0;
+	int fds[2];
+
+	if (pipe(fds))
+		return errno;
+	if (vmsplice(fds[1], &from, 1, SPLICE_F_NONBLOCK) < 0)
+		err = errno;
+	close(fds[0]);
+	close(fds[1]);
+	return err;
+}
+
+static int probe_proc_mem(char *addr)
+{
+	int fd = open("/proc/self/mem", O_RDONLY);
+	char copy[8];
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (pread(fd, copy, sizeof(copy), (uintptr_t)addr) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static int probe_io_uring(char *addr)
+{
+	struct iovec iov = { .iov_base = addr, .iov_len = page_size() };
+	struct io_uring_params params = { 0 };
+	int err = 0;
+	int ring;
+
+	ring = syscall(__NR_io_uring_setup, 1, &params);
+	if (ring < 0)
+		return errno;
+	if (syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		    &iov, 1))
+		err = errno;
+	close(ring);
+	return err;
+}
+
+static int probe_madvise(char *addr)
+{
+	return madvise(addr, page_size(), MADV_DONTNEED) ? errno : 0;
+}
+
+static int probe_mremap(char *addr)
+{
+	void *map = mremap(addr, page_size(), 2 * page_size(), MREMAP_MAYMOVE);
+
+	if (map == MAP_FAILED)
+		return errno;
+	munmap(map, 2 * page_size());
+	return 0;
+}
+
+static int read_page(int fd, char *addr)
+{
+	return pread(fd, addr, page_size(), 0) < 0 ? errno : 0;
+}
+
+/*
+ * A file that is read without the page cache: the program itself, or a RAM
+ * disk where the program lies on a file system that cannot do so. Some file
+ * systems take O_DIRECT and copy all the same; they do not mind an odd address.
+ */
+static int open_direct(char *plain)
+{
+	static const char * const paths[] = { "/proc/self/exe", "/dev/ram0" };
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		fd = open(paths[i], O_RDONLY | O_DIRECT);
+		if (fd < 0)
+			continue;
+		if (!read_page(fd, plain) && read_page(fd, plain + 1))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/* Whether smaps knows @flag for the mapping at @addr, or a negative errno. */
+static int has_vm_flag(char *addr, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "r");
+	bool here = false;
+	int found = -ENOENT;
+	char line[512];
+	char *end;
+
+	if (!smaps)
+		return -errno;
+
+	while (fgets(line, sizeof(line), smaps)) {
+		unsigned long start = strtoul(line, &end, 16);
+
+		if (*end == '-')
+			here = start == (uintptr_t)addr;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found = !!strstr(line, flag);
+	}
+	fclose(smaps);
+	return found;
+}
+
+/* How many references the file has, as its exporter counts them. */
+static long buffer_references(const struct buffer *buf)
+{
+	long count = -1;
+	char line[128];
+	FILE *info;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", buf->fd);
+	info = fopen(line, "r");
+	if (!info)
+		return -1;
+
+	while (fgets(line, sizeof(line), info))
+		if (!strncmp(line, "count:", 6))
+			count = strtol(line + 6, NULL, 10);
+	fclose(info);
+	return count;
+}
+
+FIXTURE(pfnmap)
+{
+	struct buffer buf;
+	char *map;
+	char *plain;
+};
+
+FIXTURE_VARIANT(pfnmap)
+{
+	enum buffer_source source;
+	unsigned int pages;
+};
+
+/* One page: the mapping that a partial remap would not give away. */
+FIXTURE_VARIANT_ADD(pfnmap, system_heap_page)
+{
+	.source = SYSTEM_HEAP,
+	.pages = 1,
+};
+
+FIXTURE_VARIANT_ADD(pfnmap, system_heap)
+{
+	.source = SYSTEM_HEAP,
+	.pages = 16,
+};
+
+FIXTURE_VARIANT_ADD(pfnmap, cma_heap)
+{
+	.source = CMA_HEAP,
+	.pages = 16,
+};
+
+FIXTURE_VARIANT_ADD(pfnmap, udmabuf)
+{
+	.source = UDMABUF,
+	.pages = 16,
+};
+
+FIXTURE_SETUP(pfnmap)
+{
+	self->plain = mmap(NULL, 2 * page_size(), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->plain);
+	memset(self->plain, 1, 2 * page_size());
+
+	buffer_get(&self->buf, variant->source, variant->pages, O_RDWR);
+	if (self->buf.absent)
+		return;
+	ASSERT_LE(0, self->buf.fd) {
+		TH_LOG("%s", self->buf.reason);
+	}
+
+	self->map = mmap(NULL, self->buf.size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, self->buf.fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+}
+
+FIXTURE_TEARDOWN(pfnmap)
+{
+	if (self->map)
+		munmap(self->map, self->buf.size);
+	munmap(self->plain, 2 * page_size());
+	buffer_put(&self->buf);
+}
+
+/* The negative control: what is allowed before and after the change. */
+TEST_F(pfnmap, shared)
+{
+	size_t pos;
+	char *other;
+
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(0, try_mmap(&self->buf, PROT_NONE, MAP_SHARED));
+	EXPECT_EQ(0, try_mmap(&self->buf, PROT_WRITE, MAP_SHARED));
+
+	other = mmap(NULL, self->buf.size, PROT_READ, MAP_SHARED,
+		     self->buf.fd, 0);
+	ASSERT_NE(MAP_FAILED, other);
+	for (pos = 0; pos < self->buf.size; pos += page_size()) {
+		self->map[pos] = 1 + pos / page_size();
+		EXPECT_EQ(self->map[pos], other[pos]);
+		EXPECT_NE(0, other[pos]);
+	}
+	munmap(other, self->buf.size);
+}
+
+TEST_F(pfnmap, private_write)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(EINVAL, try_mmap(&self->buf, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE));
+}
+
+/* mprotect() could make it writable later: copy-on-write as well. */
+TEST_F(pfnmap, private_read)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(EINVAL, try_mmap(&self->buf, PROT_READ, MAP_PRIVATE));
+}
+
+TEST_F(pfnmap, private_none)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(EINVAL, try_mmap(&self->buf, PROT_NONE, MAP_PRIVATE));
+}
+
+/* A refused mapping leaves nothing behind. */
+TEST_F(pfnmap, private_leaves_nothing)
+{
+	int refused = 0;
+	long before;
+	int i;
+
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	before = buffer_references(&self->buf);
+	ASSERT_LT(0, before) {
+		TH_LOG("no count of references in fdinfo");
+	}
+	for (i = 0; i < 32; i++)
+		if (try_mmap(&self->buf, PROT_READ, MAP_PRIVATE) == EINVAL)
+			refused++;
+	EXPECT_EQ(32, refused);
+	EXPECT_EQ(before, buffer_references(&self->buf));
+	EXPECT_EQ(0, try_mmap(&self->buf, PROT_READ | PROT_WRITE, MAP_SHARED));
+
+	EXPECT_EQ(0, close(self->buf.fd));
+	self->buf.fd = -1;
+	self->map[0] = 1;
+	EXPECT_EQ(1, self->map[0]);
+}
+
+TEST_F(pfnmap, vm_flags)
+{
+	int found;
+
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	found = has_vm_flag(self->plain, " pf");
+	if (found < 0)
+		SKIP(return, "VmFlags in /proc/self/smaps: %s",
+		     strerror(-found));
+
+	EXPECT_EQ(0, found);
+	EXPECT_EQ(1, has_vm_flag(self->map, " pf"));
+}
+
+/*
+ * The same probe works on anonymous memory and fails on a dma-buf. Where it
+ * fails on both, the kernel has no such call, and nothing can be told.
+ */
+static void expect_refusal(struct __test_metadata *_metadata,
+			   int (*probe)(char *addr), char *plain, char *map,
+			   int refusal)
+{
+	int err = probe(plain);
+
+	if (err)
+		SKIP(return, "not even on other memory: %s", strerror(err));
+
+	EXPECT_EQ(refusal, probe(map));
+}
+
+TEST_F(pfnmap, process_vm_readv)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	expect_refusal(_metadata, probe_process_vm_readv,
+		       self->plain, self->map, EFAULT);
+}
+
+TEST_F(pfnmap, vmsplice)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	expect_refusal(_metadata, probe_vmsplice,
+		       self->plain, self->map, EFAULT);
+}
+
+TEST_F(pfnmap, proc_mem)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	expect_refusal(_metadata, probe_proc_mem,
+		       self->plain, self->map, EIO);
+}
+
+/*
+ * Fixed buffers are pinned for long. Some kernels never return from doing that
+ * to pages which cannot leave CMA, so try a short hold first.
+ */
+TEST_F(pfnmap, io_uring)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	ASSERT_EQ(EFAULT, probe_vmsplice(self->map));
+	expect_refusal(_metadata, probe_io_uring,
+		       self->plain, self->map, EFAULT);
+}
+
+/* The pages cannot be dropped and faulted in again ... */
+TEST_F(pfnmap, madvise_dontneed)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	expect_refusal(_metadata, probe_madvise,
+		       self->plain, self->map, EINVAL);
+}
+
+/* ... and the mapping does not grow behind the exporter's back. */
+TEST_F(pfnmap, mremap_grow)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	expect_refusal(_metadata, probe_mremap,
+		       self->plain, self->map, EFAULT);
+}
+
+TEST_F(pfnmap, direct_io)
+{
+	int fd;
+
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	fd = open_direct(self->plain);
+	if (fd < 0)
+		SKIP(return, "no file here that is read past the page cache");
+
+	EXPECT_EQ(EFAULT, read_page(fd, self->map));
+	close(fd);
+}
+
+/*
+ * A dma-buf that is not open for writing. Its shared mapping has lost VM_SHARED
+ * and must not be mistaken for a private one.
+ */
+FIXTURE(read_only_file)
+{
+	struct buffer buf;
+};
+
+FIXTURE_SETUP(read_only_file)
+{
+	buffer_get(&self->buf, SYSTEM_HEAP, 1, O_RDONLY);
+	if (self->buf.absent)
+		return;
+	ASSERT_LE(0, self->buf.fd) {
+		TH_LOG("%s", self->buf.reason);
+	}
+}
+
+FIXTURE_TEARDOWN(read_only_file)
+{
+	buffer_put(&self->buf);
+}
+
+TEST_F(read_only_file, shared)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(0, try_mmap(&self->buf, PROT_READ, MAP_SHARED));
+	EXPECT_EQ(EACCES, try_mmap(&self->buf, PROT_WRITE, MAP_SHARED));
+}
+
+TEST_F(read_only_file, private)
+{
+	if (self->buf.absent)
+		SKIP(return, "%s", self->buf.reason);
+
+	EXPECT_EQ(EINVAL, try_mmap(&self->buf, PROT_READ, MAP_PRIVATE));
+}
+
+TEST_HARNESS_MAIN
