@@ -47,6 +47,7 @@ _ANNOTATION = re.compile(
     rb"\b__(?:user|iomem|percpu|rcu|force|must_check|always_inline|init|exit|maybe_unused)\b"
 )
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
+_DEFINE = re.compile(rb"#\s*define\s+(\w+)")
 _IOCTL = re.compile(rb"_IO(?:R|W|WR)?\s*\(\s*(\w+|'.')\s*,\s*(0[xX][0-9a-fA-F]+|\d+)\b")
 
 
@@ -240,9 +241,10 @@ class CFile:
                 case "struct_specifier" | "union_specifier" | "enum_specifier":
                     yield from _tag(node)
                 case "preproc_def" | "preproc_function_def":
-                    name_node = node.child_by_field_name("name")
-                    if name_node is not None:
-                        yield Definition("define", _text(name_node), span, node)
+                    # A comment in the macro's body can make the parser call it by another word.
+                    said = _DEFINE.match(node.text or b"")
+                    if said:
+                        yield Definition("define", said[1].decode(), span, node)
                 case _ if node.type in _HOLDERS:
                     yield from self._walk(node)
 
