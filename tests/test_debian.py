@@ -88,7 +88,8 @@ def mirror(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mirro
     made = Mirror(tmp_path / "mirror")
     sources = tmp_path / "machine" / "debian.list"
     sources.parent.mkdir()
-    sources.write_text(f"deb [trusted=yes] file:{made.root} bookworm main\n")
+    # Not file:, whose lists are links to the mirror's own and change under apt.
+    sources.write_text(f"deb [trusted=yes] copy:{made.root} bookworm main\n")
     conf = tmp_path / "machine" / "apt.conf"
     conf.write_text(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n')
     monkeypatch.setenv("APT_CONFIG", str(conf))
