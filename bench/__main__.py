@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The figures of docs/performance.md: `make bench`.
+
+Each line times whole processes of ours and of what a user would run instead, in turn.
+Exit code 2 where a limit is not held.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import one_edit
+from bench.timing import Command, Comparison, compare, run
+from dmabuf_patchgen import process
+from dmabuf_patchgen.tree import debian
+
+SERIES = ("dma-buf-pfnmap", "dma-buf-map-info")
+#: Memory that rendering may take, in MB.
+MEMORY = 150
+
+
+def main() -> int:
+    """Measure everything and print the table."""
+    process.require("spatch")
+    bin_directory = Path(sys.executable).parent
+    ours, b4 = str(bin_directory / "dmabuf-patchgen"), str(bin_directory / "b4")
+    source = debian.fetch("6.12")
+    with tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-bench-") as name:
+        scratch = Path(name)
+        repo = _repository(source, scratch / "linux")
+        rows = [
+            _rendering(ours, repo, scratch),
+            _one_edit(source, scratch),
+            compare(
+                "--version", Command("ours", (ours, "--version")),
+                Command("b4 --version", (b4, "--version")), 0.5, 10,
+            ),
+            compare(
+                "--help", Command("ours", (ours, "--help")),
+                Command("b4 --version", (b4, "--version")), 0.5, 10,
+            ),
+        ]  # fmt: skip
+    print(f"{'':38} {'ours':>10} {'theirs':>10} {'ratio':>6}  limit   memory   theirs is")
+    for row in rows:
+        print(row.line())
+    kept = all(row.ratio < row.below for row in rows) and rows[0].ours.megabytes < MEMORY
+    return 0 if kept else 2
+
+
+def _repository(source: Path, repo: Path) -> Path:
+    """The reference tree as a git repository with a checkout, as a developer has it."""
+    print("importing the reference tree into git, which takes a minute", file=sys.stderr)
+    git = ("git", "-c", "user.name=Bench", "-c", "user.email=bench@example.org")
+    run([*git, "init", "-q", "-b", "master", str(repo)])
+    run([*git, "--work-tree", str(source), "add", "-A", "-f"], repo)
+    run([*git, "-c", "gc.auto=0", "commit", "-q", "-m", "Linux"], repo)
+    run([*git, "tag", "base"], repo)
+    run([*git, "repack", "-q", "-a", "-d"], repo)
+    run([*git, "checkout", "-q", "-f", "master"], repo)
+    for key, value in (("user.name", "Bench"), ("user.email", "bench@example.org")):
+        run(["git", "config", key, value], repo)
+    run(["git", "config", "gc.auto", "0"], repo)
+    return repo
+
+
+def _rendering(ours: str, repo: Path, scratch: Path) -> Comparison:
+    def fresh() -> None:
+        run(["git", "reset", "-q", "--hard", "base"], repo)
+        if (repo / ".git/refs/heads/series").exists():
+            run(["git", "branch", "-q", "-D", "series"], repo)
+
+    render = (ours, "-C", str(repo), "--base", "base", "render", *SERIES)
+    run([*render, "-o", str(scratch / "patches")])
+    patches = sorted(str(path) for path in (scratch / "patches").glob("*.patch"))
+    return compare(
+        "both series stacked, to a branch",
+        Command("ours", (*render, "--branch", "series"), before=fresh),
+        Command("git am of the same patches", ("git", "am", "-q", *patches), repo, fresh),
+        1.0,
+        10,
+    )
+
+
+def _one_edit(source: Path, scratch: Path) -> Comparison:
+    edited = scratch / "dma-buf.c"
+    shutil.copy(source / "drivers/dma-buf/dma-buf.c", edited)
+    rules = scratch / "edit.cocci"
+    rules.write_text(one_edit.COCCI)
+    return compare(
+        "one edit of dma-buf.c",
+        Command("ours", (sys.executable, "-m", "bench.one_edit", str(edited))),
+        Command("spatch", ("spatch", "--very-quiet", "--sp-file", str(rules), str(edited))),
+        1.0,
+        10,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
