@@ -256,6 +256,9 @@ def render(
     if isinstance(tree, GitTree):
         when = branches.date(tree, when)
     about = _about(rendered)
+    if not rendered.commits:
+        # Neither an empty branch nor an empty directory is a series.
+        directory = branch = None
     if directory or diff:
         made = mails(tree, rendered.commits, author, when)
         if diff:

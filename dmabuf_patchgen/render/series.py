@@ -2,7 +2,7 @@
 """Series rendered on a tree: patch by patch in memory, each on the result of the one before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -85,6 +85,8 @@ def render(
         for entry in one.patches:
             made = _patch(environment, one, entry, values, state)
             if isinstance(made, LeftOut):
+                if any(patch.template == entry.template for patch in patches):
+                    made = replace(made, reason="the series before it has it")
                 left_out.append(made)
             else:
                 patches.append(made)
