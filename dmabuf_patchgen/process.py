@@ -19,6 +19,9 @@ echo = False
 
 #: Debian package of each program that the project may run.
 PACKAGES = {
+    "bc": "bc",
+    "bison": "bison",
+    "flex": "flex",
     "gcc": "gcc",
     "git": "git",
     "make": "make",

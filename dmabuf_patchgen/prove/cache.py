@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is kept between runs: exported trees and prepared builds, whole or not at all."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.tree import git
+from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+
+#: An exported tree takes 1.5 GB, a prepared build 50 MB; the least recently used go first.
+_KEEP = {"trees": 3, "build": 10}
+
+
+def room(kind: str) -> Path:
+    """The directory of one kind of kept things, created as needed."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    place = Path(home).resolve() / "dmabuf-patchgen" / kind
+    if any(letter in str(place) for letter in " :"):
+        raise UserError(
+            f"{place}: kbuild takes no path with a space or a colon",
+            "set XDG_CACHE_HOME to another directory",
+        )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{place}: {error.strerror}", "set XDG_CACHE_HOME") from None
+    return place
+
+
+@contextlib.contextmanager
+def locked(entry: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a kept thing; False if it is taken and wait is not set.
+
+    The lock lies beside the entry and goes with the process that holds it, however that ends.
+    """
+    handle = os.open(f"{entry}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, how)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def evict(kind: str) -> None:
+    """Remove the least recently used entries beyond what is kept, and what a kill left over."""
+    entries = [path for path in room(kind).iterdir() if path.is_dir()]
+    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for at, entry in enumerate(entries):
+        if at < _KEEP[kind] and entry.suffix != ".partial":
+            continue
+        with locked(entry.with_suffix(""), wait=False) as free:
+            if free:
+                # Renamed first: a kill half-way must not leave part of it under its name.
+                doomed = entry.with_suffix(".partial")
+                entry.rename(doomed)
+                shutil.rmtree(doomed, ignore_errors=True)
+
+
+def touch(entry: Path) -> None:
+    """Note that an entry was used just now."""
+    os.utime(entry)
+
+
+@contextlib.contextmanager
+def source_of(tree: GitTree | DirectoryTree) -> Iterator[tuple[Path, str]]:
+    """A directory with the whole tree, and a fingerprint that changes whenever the tree does.
+
+    A directory is used where it lies; a revision is exported once and kept.
+    Raises UserError if the directory holds a build, or the repository lacks files.
+    """
+    if isinstance(tree, DirectoryTree):
+        _refuse_built(tree.root)
+        yield tree.root, _fingerprint(tree.root)
+        return
+    name = tree_id(tree)
+    final = room("trees") / name
+    if not final.is_dir():
+        with locked(final):
+            if not final.is_dir():
+                _export(tree, final)
+    # Shared, so that no other run evicts the tree that this one links to.
+    with locked(final, shared=True):
+        if not final.is_dir():
+            raise UserError(f"{final}: removed by another run", "try again")
+        touch(final)
+        evict("trees")
+        yield final, name
+
+
+def tree_id(tree: GitTree) -> str:
+    """Id of the tree object of a revision: the same for commits of the same content."""
+    return git.git(tree.repo, "rev-parse", f"{tree.commit}^{{tree}}").text.strip()
+
+
+def _export(tree: GitTree, final: Path) -> None:
+    """Write a revision's files to a directory; through an index of its own, never the user's."""
+    promisor = git.git(tree.repo, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False)
+    if not promisor.returncode:
+        # Left alone, git would fetch a kernel's 85,000 files one by one.
+        listing = git.git(
+            tree.repo, "rev-list", "--objects", "--missing=print", f"{tree.commit}^{{tree}}"
+        )
+        missing = sum(line.startswith("?") for line in listing.text.splitlines())
+        if missing:
+            raise UserError(
+                f"{tree.label}: a partial clone, {missing} files of this revision are not here",
+                f"check it out once, git then fetches them together: git checkout {tree.revision}",
+            )
+    partial = final.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        env = git.environment(GIT_INDEX_FILE=str(Path(scratch) / "index"))
+        git.git(tree.repo, "read-tree", tree.commit, env=env)
+        git.git(
+            tree.repo,
+            *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.symlinks=true"),
+            *("checkout-index", "--all", f"--prefix={partial}/"),
+            env=env,
+        )
+    partial.rename(final)
+
+
+def _refuse_built(root: Path) -> None:
+    """Refuse a directory in which a kernel was built, as kbuild itself does for O=.
+
+    The three signs are those of the top Makefile's outputmakefile target. Objects left there
+    would be taken for those of the build elsewhere, since make finds them through VPATH.
+    """
+    signs = (root / ".config", root / "include/config", *root.glob("arch/*/include/generated"))
+    for sign in signs:
+        if sign.exists():
+            raise UserError(
+                f"{sign}: a kernel was built in this directory, so none can be built from it",
+                "clean it with: make mrproper",
+            )
+
+
+def _fingerprint(root: Path) -> str:
+    """A hash of the names, sizes and times of all files below a directory: 0.4 s for a kernel.
+
+    Not of version and key files alone: an unpacked point release brings times older than the
+    objects of the one before, which make would then take to be up to date.
+    """
+    state = hashlib.sha256()
+    pending = [str(root)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != ".git":
+                        pending.append(entry.path)
+                else:
+                    stat = entry.stat(follow_symlinks=False)
+                    said = f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
+                    state.update(said.encode(errors="surrogateescape"))
+    return state.hexdigest()

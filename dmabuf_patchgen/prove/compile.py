@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compiler's and sparse's view of a commit: W=1 and C=2 on the objects it touches."""
+
+import posixpath
+from pathlib import Path
+
+from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse, worst
+from dmabuf_patchgen.prove.kbuild import SCOPE, Build, Made
+from dmabuf_patchgen.prove.kselftest import SELFTESTS
+from dmabuf_patchgen.prove.step import Step
+
+_SOURCES = (".c", ".S", ".rs")
+#: Top directories that hold programs of the host or examples: no target of kbuild's.
+_APART = ("Documentation", "samples", "scripts", "tools", "usr")
+
+
+class Compile:
+    """make W=1 of what a commit touches, on top of the state before it."""
+
+    name = "build"
+
+    def __init__(self, build: Build) -> None:
+        self.build = build
+        #: Objects that the last commit made kbuild compile, and that did compile.
+        self.compiled: frozenset[str] = frozenset()
+        self._objects: set[str] = set()
+        self._config: tuple[Diagnostic, ...] = ()
+        self._stopped = ""
+
+    def before(self, step: Step) -> None:
+        """Build the objects outside of drivers/dma-buf that the commit is about to touch."""
+        new = {
+            _stem(path)
+            for path, body in step.before.items()
+            if body is not None and _is_object(path)
+        } - self._objects
+        if new:
+            self._objects |= new
+            made = self.build.make(*(f"{stem}.o" for stem in sorted(new)))
+            mine = made.log.built & new - made.log.failed
+            self.build.said.update({stem: made.log.said.get(stem, ()) for stem in mine})
+            self.build.check_sources(mine)
+        if _touches_kconfig(step):
+            self._config = self._configure(step)[1]
+
+    def after(self, step: Step) -> tuple[Diagnostic, ...] | None:
+        self.compiled = frozenset()
+        if not any(_matters(path) for path in step.files):
+            return None
+        fresh: list[Diagnostic] = []
+        if _touches_kconfig(step):
+            made, said = self._configure(step)
+            fresh += added(self._config, said, step.new_lines)
+            if made.returncode:
+                return tuple(fresh) or (_stop(made.reason),)
+        for path, body in step.files.items():
+            if _is_object(path):
+                change = self._objects.discard if body is None else self._objects.add
+                change(_stem(path))
+        made = self.build.make(SCOPE, *(f"{stem}.o" for stem in sorted(self._objects)))
+        log = made.log
+        self.compiled = frozenset(stem for stem in log.built - log.failed if self._is_ours(stem))
+        fresh += self._compare(made, step)
+        fresh += self._not_built(made, step)
+        reason = made.reason if made.returncode else ""
+        errors = any(m.level == "error" for said in log.said.values() for m in said)
+        if reason not in ("", self._stopped) and not errors and not fresh:
+            fresh.append(_stop(reason))
+        self._stopped = reason
+        return tuple(dict.fromkeys(fresh))
+
+    def _is_ours(self, stem: str) -> bool:
+        return stem.startswith(SCOPE) or stem in self._objects
+
+    def _compare(self, made: Made, step: Step) -> list[Diagnostic]:
+        """What each object says that it did not say before; takes the new state over."""
+        fresh: list[Diagnostic] = []
+        known = self.build.said
+        for stem in {*made.log.said, *made.log.built}:
+            said = made.log.said.get(stem, ())
+            if not self._is_ours(stem):
+                # Built in passing, such as kernel/bounds.s: its warnings were never noted.
+                fresh += (message for message in said if message.level == "error")
+                continue
+            fresh += added(known.get(stem, ()), said, step.new_lines)
+            # An error hides warnings that were there before it and will be there again.
+            failed = stem in made.log.failed
+            known[stem] = worst(known.get(stem, ()), said) if failed else said
+        return fresh
+
+    def _not_built(self, made: Made, step: Step) -> list[Diagnostic]:
+        """An error for each touched file that no compiler saw: that would pass unseen."""
+        seen = made.log.built | made.log.failed
+        text = "not compiled under the configuration of the checks, so nothing is known of it"
+        fresh = []
+        for path, body in step.files.items():
+            if body is None or path.startswith(f"{SELFTESTS}/"):
+                continue
+            unseen = path.endswith(_SOURCES) and _stem(path) not in seen
+            if path.endswith(".h") and not made.returncode:
+                unseen = not self._is_included(path)
+            if unseen:
+                fresh.append(Diagnostic(path, 0, "error", "NOT_BUILT", text))
+        return fresh
+
+    def _is_included(self, header: str) -> bool:
+        """Whether an object depends on a header, by the dependencies that kbuild keeps."""
+        needle = f"/{header}".encode()
+        places = [self.build.out / SCOPE, *map(self._directory, sorted(self._objects))]
+        commands = (path for place in places for path in place.rglob(".*.o.cmd"))
+        return any(needle in path.read_bytes() for path in commands)
+
+    def _directory(self, stem: str) -> Path:
+        return self.build.out / posixpath.dirname(stem)
+
+    def _configure(self, step: Step) -> tuple[Made, tuple[Diagnostic, ...]]:
+        made = self.build.make("olddefconfig")
+        return made, parse(made.output.splitlines(), str(step.forest.root))
+
+
+class Sparse:
+    """sparse on the objects that the commit made kbuild compile."""
+
+    name = "sparse"
+
+    def __init__(self, compiled: Compile) -> None:
+        self._compile = compiled
+
+    def before(self, step: Step) -> None:
+        """Nothing: the build remembers what sparse said of each object."""
+
+    def after(self, step: Step) -> tuple[Diagnostic, ...] | None:
+        objects = sorted(self._compile.compiled)
+        if not objects:
+            return None
+        build = self._compile.build
+        before = {stem: build.sparse.get(stem, ()) for stem in objects}
+        build.check_sources(objects)
+        fresh = (added(before[stem], build.sparse[stem], step.new_lines) for stem in objects)
+        return tuple(dict.fromkeys(message for messages in fresh for message in messages))
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(path)[0]
+
+
+def _is_object(path: str) -> bool:
+    """Whether a file is a source that kbuild must be asked for by name."""
+    apart = path.split("/", 1)[0] in _APART
+    return path.endswith(_SOURCES) and not path.startswith(SCOPE) and not apart
+
+
+def _matters(path: str) -> bool:
+    """Whether a change of a file can change what the compiler sees."""
+    if path.startswith((f"{SELFTESTS}/", "Documentation/")):
+        return False
+    name = posixpath.basename(path)
+    return path.endswith((*_SOURCES, ".h")) or name.startswith(("Makefile", "Kbuild", "Kconfig"))
+
+
+def _touches_kconfig(step: Step) -> bool:
+    return any(posixpath.basename(path).startswith("Kconfig") for path in step.files)
+
+
+def _stop(reason: str) -> Diagnostic:
+    return Diagnostic("", 0, "error", "MAKE", reason)

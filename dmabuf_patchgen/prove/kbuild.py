@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Building parts of a kernel out of tree, prepared once for a tree and a compiler."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.prove import cache
+from dmabuf_patchgen.prove.diagnostics import BuildLog, Diagnostic, parse_build
+from dmabuf_patchgen.prove.forest import Forest
+from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+
+Progress = Callable[[str], None]
+
+DATA = Path(__file__).parent / "data"
+#: The directory every prepared build holds objects of.
+SCOPE = "drivers/dma-buf/"
+#: What of the user's environment says how to build; passed on as make variables.
+_CHOICES = ("ARCH", "CROSS_COMPILE", "LLVM", "CC")
+#: Variables that would make a build differ from the next one, or that belong to a calling make.
+_DROPPED = re.compile(
+    r"(MAKE|GNUMAKE|KBUILD_|KCONFIG_|LC_)\w*|MFLAGS|LANGUAGE|sub_make_done|INSTALL_HDR_PATH|"
+    r"(KC|KCPP|KA|USERC|USERLD|C|CPP|LD)FLAGS|CF|C|V|W|O|M|CHECK|OUTPUT|KHDR_INCLUDES|TARGETS"
+)
+_NEEDED = ("make", "perl", "sparse", "flex", "bison", "bc")
+#: What a host program's failed compilation says -> what is missing, and its package.
+_LIBRARIES = {
+    "gelf.h": ("libelf", "libelf-dev"),
+    "libelf.h": ("libelf", "libelf-dev"),
+    "install libelf": ("libelf", "libelf-dev"),
+    "openssl/": ("OpenSSL's headers", "libssl-dev"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """The compiler as the user's environment chose it. choices: NAME=value for make."""
+
+    choices: tuple[str, ...]
+    version: str
+
+
+def toolchain() -> Toolchain:
+    """The compiler that kbuild will use. Raises MissingTool if it, or kbuild's helpers, lack."""
+    for tool in _NEEDED:
+        process.require(tool)
+    chosen = {name: os.environ[name] for name in _CHOICES if os.environ.get(name)}
+    # The same choice as the top Makefile makes; LLVM is 1, a directory/, or a -suffix.
+    llvm = chosen.get("LLVM", "")
+    clang = f"{llvm}clang" if llvm.endswith("/") else f"clang{llvm if llvm[:1] == '-' else ''}"
+    fallback = clang if llvm else f"{chosen.get('CROSS_COMPILE', '')}gcc"
+    compiler = shlex.split(chosen.get("CC", fallback))
+    said = process.run([*compiler, "--version"], env=environment()).text.splitlines()
+    choices = tuple(f"{name}={value}" for name, value in chosen.items())
+    return Toolchain(choices, said[0] if said else compiler[0])
+
+
+def environment() -> dict[str, str]:
+    """The environment for make: the user's choice of tools, and English messages."""
+    kept = {name: value for name, value in os.environ.items() if not _DROPPED.fullmatch(name)}
+    # LANG as well: kbuild unexports LC_ALL. Python scripts of a tree must leave no caches in it.
+    return {**kept, "LANG": "C", "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One run of make."""
+
+    returncode: int
+    output: str
+    log: BuildLog
+
+    @property
+    def reason(self) -> str:
+        """One line on why it failed: the first error, not the last line."""
+        for messages in self.log.said.values():
+            for message in messages:
+                if message.level == "error":
+                    return f"{message.path}:{message.line}: {message.text}"
+        words = self.log.stray or tuple(self.output.strip().splitlines()[-1:])
+        return words[0] if words else f"make: exit code {self.returncode}"
+
+
+class Build:
+    """A build directory that follows the state of a forest.
+
+    said, sparse: what compiler and checker say of each object in the present state.
+    """
+
+    def __init__(self, place: Path, tools: Toolchain) -> None:
+        self.place = place
+        self.tools = tools
+        self.out = place / "out"
+        self.said: dict[str, tuple[Diagnostic, ...]] = {}
+        self.sparse: dict[str, tuple[Diagnostic, ...]] = {}
+
+    @property
+    def root(self) -> Path:
+        """Where the forest must be: paths in a build directory are absolute."""
+        return self.place / "src"
+
+    def make(self, *targets: str) -> Made:
+        """Run make. Targets are kept together in its output, and it goes on after an error."""
+        # Messages belong to the command line above them, so both streams go into one; the
+        # script is constant, arguments never pass through the shell.
+        argv = (
+            *("sh", "-c", 'exec "$@" 2>&1', "sh"),
+            *("make", "-C", str(self.root), f"O={self.out}", f"-j{os.cpu_count() or 1}"),
+            *("--keep-going", "--output-sync=target", "W=1"),
+            *self.tools.choices,
+            *targets,
+        )
+        done = process.run(argv, env=environment(), check=False)
+        return Made(done.returncode, done.text, parse_build(done.text, str(self.root)))
+
+    def must(self, *targets: str) -> Made:
+        """Run make for what no patch may break. Raises MissingTool or UserError if it fails."""
+        made = self.make(*targets)
+        if made.returncode:
+            for sign, (what, package) in _LIBRARIES.items():
+                if sign in made.output:
+                    raise MissingTool(what, package)
+            if absent := re.search(r"(\S+): (?:command )?not found", made.output):
+                tool = absent[1]
+                raise MissingTool(tool, process.PACKAGES.get(tool, tool))
+            raise UserError(f"make {' '.join(targets)} failed: {made.reason}")
+        return made
+
+    def check_sources(self, objects: Iterable[str]) -> None:
+        """Run sparse on the sources of some objects, up to date ones, and take its messages.
+
+        Raises UserError where sparse was not run or did not work. kbuild skips a checker
+        that it holds for outdated and goes on with exit code 0, and sparse itself exits with
+        0 on errors; hence a known fault in each file, which must be told.
+        """
+        stems = sorted(objects)
+        if not stems:
+            return
+        canary = self.place / "canary.h"
+        shutil.copyfile(DATA / "sparse-canary.h", canary)
+        # sparse 0.6.4 does not know the operator that 7.x asks scripts/checker-valid.sh for.
+        sparse = f"sparse -D__typeof_unqual__=__typeof__ -include {canary}"
+        made = self.must("C=2", f"CHECK={sparse}", *(f"{stem}.o" for stem in stems))
+        for stem in stems:
+            said = made.log.said.get(stem, ())
+            if not any(message.path == str(canary) for message in said):
+                raise UserError(
+                    f"sparse did not check {stem}.c: it says nothing about a planted fault",
+                    "see that sparse 0.6.4 or later is the one on PATH",
+                )
+            self.sparse[stem] = tuple(m for m in said if m.path != str(canary))
+
+    def configure(self) -> None:
+        """Write the configuration of the checks, with the tree's own scripts."""
+        self.must("tinyconfig")
+        process.run(
+            [str(self.root / "scripts/kconfig/merge_config.sh"), "-m", "-O", str(self.out),
+             str(self.out / ".config"), str(DATA / "check.config")],
+            cwd=self.out, env=environment(),
+        )  # fmt: skip
+        self.must("olddefconfig")
+
+
+@contextlib.contextmanager
+def opened(
+    tree: GitTree | DirectoryTree, touched: Iterable[str], progress: Progress
+) -> Iterator[tuple[Build, Forest]]:
+    """A prepared build of a tree and the forest it builds, both in the tree's own state.
+
+    The build is kept and reused for the same tree, configuration and compiler; what a run
+    does to it is done on a copy, so one that is killed spoils nothing. Raises UserError if
+    the tree does not build as it is, MissingTool if something for that is not installed.
+    """
+    tools = toolchain()
+    with cache.source_of(tree) as (source, fingerprint):
+        # One entry for a directory however its files change: the old one would be of no use.
+        name = str(source) if isinstance(tree, DirectoryTree) else fingerprint
+        place = _place(name, tools)
+        with cache.locked(place):
+            kept = place / "ready"
+            if not kept.exists() or json.loads(kept.read_text())["fingerprint"] != fingerprint:
+                progress(f"preparing a build of {tree.label}, once")
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                _prepare(place, source, tools, fingerprint)
+            cache.touch(place)
+            cache.evict("build")
+            build = Build(place, tools)
+            shutil.rmtree(build.out, ignore_errors=True)
+            shutil.copytree(place / "base", build.out, symlinks=True)
+            state = json.loads(kept.read_text())
+            build.said = _unpack(state["said"])
+            build.sparse = _unpack(state["sparse"])
+            yield build, Forest(build.root, source, touched)
+
+
+def is_kept(fingerprint: str, tools: Toolchain) -> bool:
+    """Whether a build of a git tree object lies ready."""
+    return (_place(fingerprint, tools) / "ready").exists()
+
+
+def _place(name: str, tools: Toolchain) -> Path:
+    config = (DATA / "check.config").read_text()
+    what = json.dumps([name, config, asdict(tools)])
+    return cache.room("build") / hashlib.sha256(what.encode()).hexdigest()[:32]
+
+
+def _prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> None:
+    """Build the base in a new entry; its marker comes last."""
+    build = Build(place, tools)
+    Forest(build.root, source, ())
+    build.out.mkdir()
+    build.configure()
+    build.must("prepare", "headers")
+    made = build.must(SCOPE)
+    build.check_sources(name for name in made.log.built if name.startswith(SCOPE))
+    build.out.rename(place / "base")
+    state = {
+        "fingerprint": fingerprint,
+        "said": _pack(made.log.said),
+        "sparse": _pack(build.sparse),
+    }
+    marker = place / "ready.partial"
+    marker.write_text(json.dumps(state))
+    marker.rename(place / "ready")
+
+
+def _pack(said: Mapping[str, tuple[Diagnostic, ...]]) -> dict[str, list[dict[str, object]]]:
+    return {name: [asdict(message) for message in found] for name, found in said.items()}
+
+
+def _unpack(state: Mapping[str, list[dict[str, object]]]) -> dict[str, tuple[Diagnostic, ...]]:
+    return {
+        name: tuple(Diagnostic(**message) for message in found)  # type: ignore[arg-type]
+        for name, found in state.items()
+    }
