@@ -25,7 +25,7 @@ def kconfig_entries(body: bytes, symbol: str) -> list[Span]:
     for match, end in zip(starts, ends, strict=True):
         if wanted.match(match.group()):
             kept = body[match.start() : end].rstrip()
-            found.append(Span(match.start(), match.start() + len(kept) + 1))
+            found.append(Span(match.start(), line_end(body, match.start() + len(kept))))
     return found
 
 
@@ -58,12 +58,17 @@ def rst_sections(body: bytes, title: str) -> list[Span]:
 def _rst_titles(body: bytes) -> list[tuple[int, str, bytes]]:
     found = []
     offset = 0
+    above = b""
     for line, under in pairwise([*body.splitlines(keepends=True), b""]):
         text = line.rstrip()
         mark = _RST_UNDERLINE.match(under.rstrip(b"\n"))
         if mark and text and not text[:1].isspace() and len(under.rstrip()) >= len(text):
-            found.append((offset, text.decode(errors="replace"), mark.group(1)))
+            # With the same line above it, a title is of another style and begins there.
+            over = above if above.rstrip() == under.rstrip() else b""
+            style = mark.group(1) * (2 if over else 1)
+            found.append((offset - len(over), text.decode(errors="replace"), style))
         offset += len(line)
+        above = line
     return found
 
 
