@@ -146,6 +146,9 @@ def _beside(source: Source, side: str, kind: str, name: str) -> Place:
         span = _definition(source, kind, name).span
         edge = span.start if side == "before" else span.end - 1
         source.must_parse(f"{kind} {name}", Span(edge, edge + 1))
+        if kind in ("struct", "union", "enum"):
+            # Without its closing brace it takes in what follows, and its end is anywhere.
+            source.must_parse(f"{kind} {name}", Span(span.start, line_end(source.body, span.start)))
         around = source.c.with_comment(span)
         return around.start if side == "before" else around.end
 
@@ -176,7 +179,10 @@ def _declarations(source: Source, name: str) -> Place:
         point = source.c.after_declarations(function)
         if point is None:
             raise PlaceError(f"{source.path}: function {name} has no body that parses")
-        source.must_parse(f"function {name}", Span(function.span.start, point))
+        # A declaration that does not parse is none, and must not be taken for a statement.
+        rest = source.body[point : function.span.end]
+        first = point + len(rest) - len(rest.lstrip()) + 1
+        source.must_parse(f"function {name}", Span(function.span.start, first))
         return point
 
     return Place(function.span, insertion)
@@ -207,8 +213,8 @@ def _member(source: Source, kind: str, name: str, side: str, member: str) -> Pla
         what = f"{kind} {name}, {member}"
         found = [span for said, span in source.c.members(definition) if said == member]
         span = source.one(what, found)
-        source.must_parse(what, span)
         around = source.c.with_comment(span)
+        source.must_parse(what, around)
         return around.start if side == "before" else around.end
 
     return Place(definition.span, insertion)

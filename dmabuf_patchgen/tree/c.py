@@ -112,9 +112,11 @@ class CFile:
         return Counter({key: count for key, count in found.items() if count > 1})
 
     def in_error(self, span: Span) -> Span | None:
-        """The error that touches a stretch, if any."""
+        """The error that touches a stretch, if any; one of no width touches its end as well."""
         for error in self.errors:
-            if error.start < span.end and span.start < max(error.end, error.start + 1):
+            # What is missing at the end of a definition is reported right behind it.
+            end = span.end + (error.start == error.end)
+            if error.start < end and span.start < max(error.end, error.start + 1):
                 return error
         return None
 
