@@ -12,6 +12,11 @@
  * a mapping themselves: one page of the system heap tells.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64	/* /proc/self/mem, for 32-bit programs */
+
+/* Before <sys/uio.h>, which defines RWF_* as well but in silence. */
+#include <linux/io_uring.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,8 +26,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include <linux/io_uring.h>
 
 #include "dma-buf-buffers.h"
 #include "../../kselftest_harness.h"
@@ -44,8 +47,8 @@ static int try_mmap(const struct buffer *buf, int prot, int flags)
 }
 
 /*
- * The probes: each asks the kernel to do something to the page at @addr that
- * needs a struct page to take hold of, and returns the error, 0 if it could.
+ * The probes: each asks the kernel to do something to the page at @addr that it
+ * does for ordinary memory only, and returns the error, 0 if it was done.
  */
 static int probe_process_vm_readv(char *addr)
 {
@@ -202,7 +205,7 @@ FIXTURE_VARIANT(pfnmap)
 	unsigned int pages;
 };
 
-/* One page: the mapping that a partial remap would not give away. */
+/* Remapped in one go, which mm allows even if the mapping is private. */
 FIXTURE_VARIANT_ADD(pfnmap, system_heap_page)
 {
 	.source = SYSTEM_HEAP,
