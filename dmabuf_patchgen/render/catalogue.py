@@ -8,7 +8,7 @@ from typing import Any
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.parameters import Choice, Ioctl, Parameter
+from dmabuf_patchgen.render.parameters import Choice, Ioctl, Parameter, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,14 @@ def load(environment: Environment, name: str) -> Series:
 
 
 def _series(name: str, declared: dict[str, Any]) -> Series:
+    revised = declared["revised"]
+    if not isinstance(revised, datetime) or revised.tzinfo is None:
+        raise ValueError("revised has to be a date and time with its offset from UTC")
     return Series(
         name=name,
         title=declared["title"],
         summary=" ".join(declared["summary"].split()),
-        revised=declared["revised"],
+        revised=revised,
         parameters={
             key: _parameter(key, entry) for key, entry in declared.get("parameters", {}).items()
         },
@@ -81,4 +84,13 @@ def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
     parameter = Parameter(name, choices=choices, ioctl=ioctl, **entry)
     if parameter.type not in ("bool", "choice", "ioctl"):
         raise ValueError(f"parameter {name} has type {parameter.type!r}")
+    defaults: Mapping[str, tuple[Value | None, ...]] = {
+        "bool": (True, False),
+        "choice": tuple(choice.name for choice in choices),
+        "ioctl": (None,),
+    }
+    if parameter.default not in defaults[parameter.type]:
+        raise ValueError(f"parameter {name} has default {parameter.default!r}")
+    if (parameter.type == "ioctl") != (ioctl is not None):
+        raise ValueError(f"parameter {name} is of type ioctl or has an ioctl, and needs both")
     return parameter

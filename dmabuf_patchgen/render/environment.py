@@ -17,6 +17,9 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import data
 from dmabuf_patchgen.tree.facts import TreeFacts
 
+#: What Jinja raises for a wrong template, and Python for a wrong call in one.
+_WRONG = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError)
+
 
 class Facts(Mapping[str, Any]):
     """The named facts of a tree, each found when it is first asked for.
@@ -95,8 +98,8 @@ class Environment:
         """Value of an expression of a data file. Raises UserError naming the data file."""
         try:
             return self._jinja.compile_expression(expression, undefined_to_none=False)(**context)
-        except TemplateError as error:
-            raise UserError(f"{self.root}: {where}: {error.message} in {expression!r}") from None
+        except _WRONG as error:
+            raise UserError(f"{self.root}: {where}: {error} in {expression!r}") from None
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """A template, rendered. Raises UserError naming file, line and what is wrong."""
@@ -105,9 +108,9 @@ class Environment:
         except TemplateSyntaxError as error:
             path = self.root / (error.name or name)
             raise UserError(f"{path}:{error.lineno}: {error.message}") from None
-        except TemplateError as error:
+        except _WRONG as error:
             place = _template_line(error, self.root) or str(self.root / name)
-            raise UserError(f"{place}: {error.message or 'no such template'}") from None
+            raise UserError(f"{place}: {error}") from None
 
 
 def _template_line(error: BaseException, root: Path) -> str | None:
