@@ -66,11 +66,13 @@ def parse(source: str, text: str) -> PatchText:
         file_line, place_line = _FILE.match(line), _PLACE.match(line)
         if (file_line or place_line) and path and place:
             hunks.append(_hunk(source, path, place, body))
-            body, place = [], None
+        elif file_line and path:
+            raise UserError(f"{source}: {path}: no `@@ PLACE @@` after it")
         if file_line:
-            path = file_line.group(1)
+            path, place, body = file_line.group(1), None, []
         elif place_line:
-            place = place_line.group(1).strip()
+            # Blank lines before it are there for the reader.
+            place, body = place_line.group(1).strip(), []
         elif place and line[:1] in ("+", "-", " "):
             body.append((line[0], line[1:].encode()))
         elif not line.strip():
