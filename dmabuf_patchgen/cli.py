@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dmabuf_patchgen import __version__, process
-from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from dmabuf_patchgen.render.series import Rendered
@@ -281,6 +283,83 @@ def render(
         click.echo(f"patches: {directory}/*.patch")
     if branch:
         click.echo(f"branch:  {branch} on {tree.label}")
+
+
+@cli.command()
+@click.argument("targets", metavar="BASE..TIP | PATCH... | -", nargs=-1, required=True)
+@as_json
+@click.pass_obj
+def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
+    """Check every patch of a series: checkpatch, kernel-doc, W=1, sparse, kselftests.
+
+    Takes a range of commits, or patches and directories of patches that apply to the tree
+    in order. Each patch is held against the state before it: only what it adds counts. The
+    tree is built elsewhere, never in place.
+
+    With -, one patch is read from standard input, and findings are told as b4 wants them
+    from its prep-perpatch-check-cmd.
+
+    \b
+    Exit codes: 0 nothing found, 1 it could not be checked, 2 findings, 3 a tool is missing.
+
+    \b
+    Examples:
+      dmabuf-patchgen -C ~/linux check v6.12..b4/dma-buf-mmap
+      dmabuf-patchgen -C ~/linux-source-6.12 check out/dma-buf-mmap
+      git config b4.prep-perpatch-check-cmd 'dmabuf-patchgen check -'
+    """
+    from dmabuf_patchgen.prove import checks, commits
+
+    if targets == ("-",):
+        return _check_for_b4(where)
+    with _progress() as progress:
+        if len(targets) == 1 and ".." in targets[0] and not Path(targets[0]).exists():
+            tree = where.tree()
+            base, patches = commits.from_range(_repository(tree), targets[0])
+            report = checks.check(base, patches, progress=progress)
+        else:
+            tree = where.tree()
+            mails = commits.read_mails([Path(target) for target in targets])
+            report = checks.check(tree, commits.from_mails(tree, mails), progress=progress)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        click.echo(report.table())
+    return Exit.FINDINGS if report.failed else Exit.OK
+
+
+def _check_for_b4(where: Where) -> int:
+    from dmabuf_patchgen.prove import b4, checks
+    from dmabuf_patchgen.prove.report import b4_lines
+
+    located = b4.locate(_repository(where.tree()), sys.stdin.buffer.read())
+    report = checks.check(located.base, [located.patch], settled=located.settled)
+    for line in b4_lines(report):
+        click.echo(line)
+    return Exit.FINDINGS if report.failed else Exit.OK
+
+
+def _repository(tree: GitTree | DirectoryTree) -> Path:
+    from dmabuf_patchgen.tree.source import GitTree
+
+    if not isinstance(tree, GitTree):
+        raise UserError(
+            f"{tree.label}: not a git repository", "name patches or a directory of them"
+        )
+    return tree.repo
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What is being done, on a terminal and nowhere else."""
+    if not sys.stderr.isatty():
+        yield lambda said: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("") as status:
+        yield lambda said: status.update(escape(said))
 
 
 def _assignment(text: str) -> tuple[str, str]:

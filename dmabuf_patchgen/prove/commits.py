@@ -93,11 +93,24 @@ def changes(repo: Path, old: str, new: str) -> dict[str, bytes | None]:
     return files
 
 
-def read_mails(directory: Path) -> tuple[bytes, ...]:
-    """The patches of a directory in the order of their names; a cover letter has no diff."""
-    paths = sorted(directory.glob("*.patch"))
-    mails = tuple(path.read_bytes() for path in paths)
-    return tuple(mail for mail in mails if _touched(mail))
+def read_mails(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    """Patches in order: files as given, those of a directory by name, cover letters left out.
+
+    Raises UserError if a path is not there or a directory holds no patch.
+    """
+    mails: list[bytes] = []
+    for path in paths:
+        found = sorted(path.glob("*.patch")) if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"{path}: no *.patch in it", "render with -o, or name the patches")
+        try:
+            read = [file.read_bytes() for file in found]
+        except OSError as error:
+            raise UserError(
+                f"{error.filename}: {error.strerror}", "name a range BASE..TIP, or patches"
+            ) from None
+        mails += [mail for mail in read if _touched(mail)]
+    return tuple(mails)
 
 
 def from_mails(tree: Tree, mails: Sequence[bytes]) -> tuple[Patch, ...]:
