@@ -8,6 +8,7 @@ from enum import Enum
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, PlaceError, Source, find
 from dmabuf_patchgen.tree.c import parse
+from dmabuf_patchgen.tree.text import makefile_lists
 from dmabuf_patchgen.tree.tokens import (
     Span,
     Tokens,
@@ -59,17 +60,22 @@ def apply(hunk: Hunk, body: bytes | None) -> Edited:
             raise PlaceError(f"{hunk.path}: {hunk.place}: before and after take only + lines")
         if tokens.find(new) or _defined_already(hunk, source):
             return Edited(State.PRESENT, body)
-        point = place.insertion()
-        return Edited(State.APPLIED, body[:point] + _joined(hunk.added) + body[point:])
+        change = _Change(Span(*[place.insertion()] * 2), _joined(hunk.added))
+        return Edited(State.APPLIED, change.made(body))
     if not old:
         raise PlaceError(f"{hunk.path}: {hunk.place}: the hunk has no context and no - line")
     found = tokens.find(old)
     removes = any(sign == "-" and words(text) for sign, text in hunk.lines)
-    if new and tokens.find(new) and not (removes and found):
-        return Edited(State.PRESENT, body)
+    done = [range(at, at + len(new)) for at in tokens.find(new)]
+    if done and not (removes and found):
+        # What is done in one place may yet have to be done in another.
+        found = [at for at in found if not any(at in made for made in done)]
+        if not found:
+            return Edited(State.PRESENT, body)
+        found += [made.start for made in done]
     if not found:
         raise source.missing(hunk.place, old, place.scope)
-    matches = [tokens.spans(at, len(old)) for at in found]
+    matches = [tokens.spans(at, len(old)) for at in sorted(found)]
     first = source.one(
         f"{hunk.place}: context {_excerpt(old)!r}", [Span(m[0].start, m[-1].end) for m in matches]
     )
@@ -115,6 +121,12 @@ class _Change:
     span: Span
     text: bytes
 
+    def made(self, body: bytes) -> bytes:
+        """The file with it; new lines never go on the last one that lacks its newline."""
+        head, tail = body[: self.span.start], body[self.span.end :]
+        within = head[-1:] not in (b"", b"\n") and self.span.start == len(body)
+        return head + (b"\n" if within else b"") + self.text + tail
+
 
 def _replaced(hunk: Hunk, body: bytes, match: list[Span]) -> bytes:
     """The file with the hunk's - lines gone and + lines in, its context untouched."""
@@ -138,7 +150,7 @@ def _replaced(hunk: Hunk, body: bytes, match: list[Span]) -> bytes:
         changes.append(_change(hunk, body, places, index, end))
         index = end
     for change in reversed(changes):
-        body = body[: change.span.start] + change.text + body[change.span.end :]
+        body = change.made(body)
     return body
 
 
@@ -148,10 +160,13 @@ def _change(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end:
     removed = [places[i] for i in range(start, end) if hunk.lines[i][0] == "-"]
     gone = [span for span in removed if span]
     if not gone:
-        point = _between(hunk, body, places, start, end)
-        after = point
+        point = after = _between(hunk, body, places, start, end)
+        # Blank lines that go are below the context above, or else above that below.
         for _ in removed:
-            after = _skip_blank(body, after)
+            if any(places[:start]):
+                after = _skip_blank(body, after)
+            else:
+                point = _skip_blank_back(body, point)
         return _Change(Span(point, after), _joined(added))
     first, last = gone[0].start, gone[-1].end
     opens, closes = line_start(body, first), line_end(body, last - 1)
@@ -261,7 +276,8 @@ def _with_line(body: bytes, line: bytes) -> bytes:
 def _with_word(hunk: Hunk, body: bytes, word: bytes) -> bytes:
     span = find(Source(hunk.path, body), hunk.place).scope
     listed = body[span.start : span.end]
-    if word in listed.replace(b"\\\n", b" ").split():
+    lists = makefile_lists(body, hunk.place.removeprefix("list "))
+    if any(word in body[s.start : s.end].replace(b"\\\n", b" ").split() for s in lists):
         return body
     if b"\\\n" in listed:
         last = listed.rstrip()
