@@ -27,23 +27,28 @@ class Kselftest:
     def before(self, step: Step) -> None:
         self._before = {
             directory: self._compile(step, directory)[0]
-            for directory in _directories(step)
+            for directory in {*_homes(step).values()} - {SELFTESTS}
             if step.forest.read(f"{directory}/Makefile") is not None
         }
 
     def after(self, step: Step) -> tuple[Diagnostic, ...] | None:
-        directories = _directories(step)
-        if not directories:
+        homes = _homes(step)
+        if not homes:
             return None
         fresh: list[Diagnostic] = []
-        for directory in directories:
-            if step.forest.read(f"{directory}/Makefile") is None:
-                fresh += _unseen(step, directory, "")
-                continue
-            said, output = self._compile(step, directory)
+        output = ""
+        for directory in sorted({*homes.values()} - {SELFTESTS}):
+            said, commands = self._compile(step, directory)
             new = added(self._before.get(directory, ()), said, step.new_lines)
             fresh += self._without_harness(step, new)
-            fresh += _unseen(step, directory, output)
+            output += commands
+        fresh += (
+            Diagnostic(path, 0, "error", "NOT_BUILT", "no Makefile compiles it")
+            for path, directory in homes.items()
+            if path.endswith(".c") or (path.endswith(".h") and directory == SELFTESTS)
+            if not _is_compiled(path, output)
+        )
+        fresh += _lost_targets(step)
         return tuple(dict.fromkeys(fresh))
 
     def _compile(self, step: Step, directory: str) -> tuple[tuple[Diagnostic, ...], str]:
@@ -80,45 +85,43 @@ class Kselftest:
         return tuple(m for m in fresh if m not in shared or m.kind not in own)
 
 
-def _directories(step: Step) -> tuple[str, ...]:
-    """The directories of tests that a commit touches: those with a Makefile, or about to."""
-    found = set()
-    for path in step.files:
-        if not path.startswith(f"{SELFTESTS}/"):
+def _homes(step: Step) -> dict[str, str]:
+    """Touched file of tests -> the directory whose Makefile is to build it.
+
+    That of all tests stands for none: its Makefile builds everything there is.
+    """
+    homes = {}
+    for path, body in step.files.items():
+        if body is None or not path.startswith(f"{SELFTESTS}/"):
             continue
-        directory = posixpath.dirname(path)
-        has_makefile = {
-            parent
-            for parent in _parents(directory)
-            if step.files.get(f"{parent}/Makefile") is not None
-            or step.forest.read(f"{parent}/Makefile") is not None
-        }
-        nearest = max(has_makefile, key=len, default=directory)
-        if nearest != SELFTESTS:
-            found.add(nearest)
-    return tuple(sorted(found))
+        if path.endswith((".c", ".h")) or posixpath.basename(path) == "Makefile":
+            directory = posixpath.dirname(path)
+            while directory != SELFTESTS and not _has_makefile(step, directory):
+                directory = posixpath.dirname(directory)
+            homes[path] = directory
+    return homes
 
 
-def _parents(directory: str) -> list[str]:
-    """A directory and those above it, up to and without that of all tests."""
-    found = []
-    while directory != SELFTESTS:
-        found.append(directory)
-        directory = posixpath.dirname(directory)
-    return found
+def _lost_targets(step: Step) -> list[Diagnostic]:
+    """An error for each directory that the list of all tests newly names and that is none."""
+    path = f"{SELFTESTS}/Makefile"
+    lines = (step.files.get(path) or b"").decode(errors="replace").splitlines()
+    lost = []
+    for number in sorted(step.new_lines.get(path, ())):
+        named = re.match(r"TARGETS \+= (\S+)", lines[number - 1])
+        if named and not _has_makefile(step, f"{SELFTESTS}/{named[1]}"):
+            text = f"{named[1]} has no Makefile"
+            lost.append(Diagnostic(path, number, "error", "NO_SUCH_TESTS", text))
+    return lost
 
 
-def _unseen(step: Step, directory: str, output: str) -> list[Diagnostic]:
-    """An error for each touched program that make in its directory did not compile."""
-    text = "no Makefile compiles it"
-    return [
-        Diagnostic(path, 0, "error", "NOT_BUILT", text)
-        for path, body in step.files.items()
-        if path.startswith(f"{directory}/") and path.endswith(".c") and body is not None
-        if not _compiled(path, output)
-    ]
+def _has_makefile(step: Step, directory: str) -> bool:
+    """Whether there is one after the commit."""
+    path = f"{directory}/Makefile"
+    return step.files.get(path, step.forest.read(path)) is not None
 
 
-def _compiled(path: str, output: str) -> bool:
+def _is_compiled(path: str, output: str) -> bool:
+    """Whether a compiler was told to read a file, by its name on a command line."""
     name = re.escape(posixpath.basename(path))
     return re.search(rf"(?m)^\S*(?:gcc|cc|clang)\b.*[ /]{name}(?: |$)", output) is not None
