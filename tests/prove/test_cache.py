@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is kept between runs is whole, bounded, and follows what it was made from."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.prove import cache
+from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from tests import repos
+from tests.prove import faults
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    place = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    return place / "dmabuf-patchgen"
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> DirectoryTree:
+    place = tmp_path / "plain"
+    (place / "arch/x86/include").mkdir(parents=True)
+    (place / "Makefile").write_text("VERSION = 6\n")
+    return DirectoryTree(place)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    place = tmp_path / "repo"
+    place.mkdir()
+    repos.git(place, "init", "-q", "--initial-branch=main")
+    faults.commit(place, {"base": {"a.c": faults.new("1\n"), "sub/b.c": faults.new("2\n")}})
+    return place
+
+
+def test_a_revision_is_exported_whole_and_once(repo: Path) -> None:
+    with cache.source_of(GitTree(repo, "main")) as (place, name):
+        assert (place / "sub/b.c").read_text() == "2\n"
+        assert place.name == name
+        inode = place.stat().st_ino
+    (repo / "a.c").write_text("not committed\n")
+    with cache.source_of(GitTree(repo, "main")) as (place, _):
+        assert place.stat().st_ino == inode
+        assert (place / "a.c").read_text() == "1\n"
+
+
+def test_the_users_index_and_configuration_have_no_say(repo: Path) -> None:
+    repos.git(repo, "config", "core.autocrlf", "true")
+    repos.git(repo, "rm", "-q", "--cached", "a.c")
+    before = (repo / ".git/index").read_bytes()
+    with cache.source_of(GitTree(repo, "main")) as (place, _):
+        assert (place / "a.c").read_bytes() == b"1\n"
+    assert (repo / ".git/index").read_bytes() == before
+
+
+def test_what_a_killed_export_left_is_neither_taken_nor_kept(repo: Path) -> None:
+    tree = GitTree(repo, "main")
+    left = cache.room("trees") / f"{cache.tree_id(tree)}.partial"
+    left.mkdir()
+    (left / "a.c").write_text("half\n")
+    other = cache.room("trees") / "0123.partial"
+    other.mkdir()
+    with cache.source_of(tree) as (place, _):
+        assert (place / "a.c").read_text() == "1\n"
+    assert not left.exists()
+    assert not other.exists()
+
+
+def test_a_partial_clone_is_not_fetched_file_by_file(repo: Path, tmp_path: Path) -> None:
+    repos.git(repo, "config", "uploadpack.allowFilter", "true")
+    place = tmp_path / "partial"
+    repos.git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none",
+              f"file://{repo}", str(place))  # fmt: skip
+    with (
+        pytest.raises(UserError, match="a partial clone, 2 files"),
+        cache.source_of(GitTree(place, "main")),
+    ):
+        pass
+    assert [*cache.room("trees").glob("*[!k]")] == []
+
+
+def test_a_directorys_fingerprint_follows_its_files(plain: DirectoryTree) -> None:
+    with cache.source_of(plain) as (place, first):
+        assert place == plain.root
+    path = plain.root / "Makefile"
+    # Older than before, as from the unpacking of another release.
+    os.utime(path, ns=(0, 0))
+    with cache.source_of(plain) as (_, second):
+        assert second != first
+    os.utime(path, ns=(0, 0))
+    with cache.source_of(plain) as (_, third):
+        assert third == second
+
+
+@pytest.mark.parametrize(
+    "sign", [".config", "include/config/auto.conf", "arch/x86/include/generated/asm.h"]
+)
+def test_a_directory_that_was_built_in_is_refused(plain: DirectoryTree, sign: str) -> None:
+    (plain.root / sign).parent.mkdir(parents=True, exist_ok=True)
+    (plain.root / sign).write_text("")
+    with pytest.raises(UserError) as error, cache.source_of(plain):
+        pass
+    assert "mrproper" in error.value.hint
+
+
+def test_only_the_last_used_are_kept_and_never_one_in_use() -> None:
+    room = cache.room("build")
+    for number in range(14):
+        (room / f"{number:02}").mkdir()
+        os.utime(room / f"{number:02}", (number, number))
+    with cache.locked(room / "00"):
+        cache.evict("build")
+    kept = sorted(path.name for path in room.iterdir() if path.is_dir())
+    assert kept == ["00", *(f"{number:02}" for number in range(4, 14))]
+
+
+def test_a_cache_that_kbuild_cannot_use_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "with space"))
+    with pytest.raises(UserError, match="no path with a space"):
+        cache.room("build")
