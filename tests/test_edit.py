@@ -314,8 +314,10 @@ def test_an_include_without_kin() -> None:
         (b"P = a", b"P = a x"),
     ],
 )
-def test_list_of_a_makefile(before: bytes, after: bytes) -> None:
-    text = "@@ list P @@\n+x\n"
+@pytest.mark.parametrize("name", [b"P", b"obj-y", b"obj-$(CONFIG_A)"])
+def test_list_of_a_makefile(before: bytes, after: bytes, name: bytes) -> None:
+    text = f"@@ list {name.decode()} @@\n+x\n"
+    before, after = before.replace(b"P", name), after.replace(b"P", name)
     assert applied(text, before, "Makefile") == after
 
 

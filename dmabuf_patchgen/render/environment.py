@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dmabuf_patchgen.errors import UserError
@@ -36,7 +36,7 @@ class Facts(Mapping[str, Any]):
         if name not in self._known:
             entry = self._environment.fact_table[name]
             self._known[name] = self._environment.evaluate(
-                entry["find"], {"tree": self._tree, "fact": self}, f"facts.toml, {name}"
+                entry["find"], {"tree": self._tree, "fact": self}, "facts.toml"
             )
         return self._known[name]
 
@@ -85,21 +85,27 @@ class Environment:
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
+            # No TOML, or no UTF-8.
             raise UserError(f"{path}: {error}") from None
 
     def link(self, thread: str) -> str:
         """Address of a thread that threads.toml names, for a Link: trailer."""
         if thread not in self._threads:
-            raise UserError(f"{self.root / 'threads.toml'}: no thread is named {thread!r}")
+            raise LookupError(f"no thread is named {thread!r} in threads.toml")
         return f"https://lore.kernel.org/r/{self._threads[thread]['message-id']}"
 
-    def evaluate(self, expression: str, context: Mapping[str, Any], where: str) -> Any:
-        """Value of an expression of a data file. Raises UserError naming the data file."""
+    def evaluate(self, expression: str, context: Mapping[str, Any], name: str) -> Any:
+        """Value of an expression of a data file. Raises UserError naming the file and line."""
         try:
-            return self._jinja.compile_expression(expression, undefined_to_none=False)(**context)
+            value = self._jinja.compile_expression(expression, undefined_to_none=False)(**context)
+            if isinstance(value, Undefined):
+                # Strict as it is, it says so when it is looked at.
+                bool(value)
         except _WRONG as error:
-            raise UserError(f"{self.root}: {where}: {error} in {expression!r}") from None
+            place = f"{self.root / name}{_line_of(self.root / name, expression)}"
+            raise UserError(f"{place}: {error} in {expression!r}") from None
+        return value
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """A template, rendered. Raises UserError naming file, line and what is wrong."""
@@ -111,6 +117,12 @@ class Environment:
         except _WRONG as error:
             place = _template_line(error, self.root) or str(self.root / name)
             raise UserError(f"{place}: {error}") from None
+
+
+def _line_of(path: Path, text: str) -> str:
+    """`:LINE` at which a file has a text, empty where it is written in another way."""
+    before, found, _ = path.read_text(encoding="utf-8").partition(text)
+    return f":{before.count(chr(10)) + 1}" if found else ""
 
 
 def _template_line(error: BaseException, root: Path) -> str | None:

@@ -70,10 +70,12 @@ class Parameter:
                 return text == "yes"
             case "choice" if any(choice.name == text for choice in self.choices):
                 return text
-            case "ioctl" if text.isascii() and text.isdecimal() and self.ioctl:
+            # Python refuses to read a number of thousands of digits.
+            case "ioctl" if text.isascii() and text.isdecimal() and len(text) < 20 and self.ioctl:
                 if int(text) <= self.ioctl.most:
                     return int(text)
-        raise UserError(f"parameter {self.name} is {text!r}", f"it takes {self.takes}")
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        raise UserError(f"parameter {self.name} is {shown!r}", f"it takes {self.takes}")
 
     def settle(self, typed: Value | None, tree: TreeFacts, facts: Mapping[str, Any]) -> Value:
         """The value to render with on a tree: what was typed, or else the default.

@@ -286,7 +286,7 @@ def _beside_config(source: Source, side: str, symbol: str) -> Place:
     return Place(source.whole, insertion)
 
 
-@_form(r"list (\w+)")
+@_form(r"list (\S+)")
 def _list(source: Source, variable: str) -> Place:
     found = text.makefile_lists(source.body, variable)
     if not found:

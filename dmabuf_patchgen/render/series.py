@@ -129,7 +129,7 @@ def _patch(
         "fact": Facts(environment, tree),
         "param": values,
     }
-    where = f"{series.name}/series.toml, {entry.template}"
+    where = f"{series.name}/series.toml"
     if entry.when and not environment.evaluate(entry.when, context, where):
         return LeftOut(series.name, entry.template, "", entry.unless)
     text = parse(
