@@ -75,6 +75,7 @@ class Environment:
         self._jinja.filters["added"] = added
         self._jinja.filters["wrapped"] = wrapped
         self._jinja.globals["link"] = self.link
+        self._jinja.globals["author"] = self.author
         self._threads = self.toml("threads.toml")
         self.fact_table = self.toml("facts.toml")
 
@@ -91,9 +92,17 @@ class Environment:
 
     def link(self, thread: str) -> str:
         """Address of a thread that threads.toml names, for a Link: trailer."""
-        if thread not in self._threads:
-            raise LookupError(f"no thread is named {thread!r} in threads.toml")
-        return f"https://lore.kernel.org/r/{self._threads[thread]['message-id']}"
+        return f"https://lore.kernel.org/r/{self._thread(thread)['message-id']}"
+
+    def author(self, thread: str) -> str:
+        """Who began a thread that threads.toml names, as `Name <address>` at the time."""
+        return str(self._thread(thread)["author"])
+
+    def _thread(self, name: str) -> dict[str, Any]:
+        if name not in self._threads:
+            raise UserError(f"{self.root / 'threads.toml'}: no thread is named {name!r}")
+        thread: dict[str, Any] = self._threads[name]
+        return thread
 
     def evaluate(self, expression: str, context: Mapping[str, Any], name: str) -> Any:
         """Value of an expression of a data file. Raises UserError naming the file and line."""

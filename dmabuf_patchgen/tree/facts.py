@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Questions that templates ask of a tree; answers come from its files, never its version."""
 
+import re
+
 from dmabuf_patchgen.tree import text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
+
+#: Proper name and address, then the name and the address that commits have.
+_MAILMAP = re.compile(r"([^<#]*)<([^>]*)>(?:([^<]*)<([^>]*)>)?")
 
 
 class TreeFacts:
@@ -77,6 +82,21 @@ class TreeFacts:
         for number, name in self._c(path).ioctls(magic):
             numbers.setdefault(number, name)
         return numbers
+
+    def person(self, known: str) -> str:
+        """Who `Name <address>` is today, by the tree's .mailmap; the same where it has no line.
+
+        Rule: gitmailmap(5). A line that maps an address only keeps the name.
+        """
+        name, _, address = known.rpartition(" ")
+        mailmap = self._read(".mailmap").decode(errors="replace")
+        for line in reversed(mailmap.splitlines()):
+            mapping = _MAILMAP.match(line)
+            if mapping and f"<{mapping[4] or mapping[2]}>".lower() == address.lower():
+                if (mapping[3] or "").strip().lower() not in ("", name.lower()):
+                    continue
+                return f"{(mapping[1] or name).strip()} <{mapping[2]}>"
+        return known
 
     def _read(self, path: str) -> bytes:
         mode = self._tree.mode(path)
