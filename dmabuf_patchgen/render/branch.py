@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
-from dmabuf_patchgen.render.scratch import Identity, scratch
+from dmabuf_patchgen.render.scratch import Identity, scratch_in
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree
 
@@ -34,6 +34,26 @@ def identity(where: Path) -> Identity | None:
     return Identity(name, email) if name and email else None
 
 
+def must_be_free(repo: Path, name: str) -> None:
+    """Refuse what is no name of a branch, and a branch that is checked out somewhere."""
+    if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
+        raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
+    listed = git.git(repo, "worktree", "list", "--porcelain").text.split("\n\n")
+    for worktree in listed:
+        if f"branch refs/heads/{name}" in worktree.splitlines():
+            where = worktree.splitlines()[0].removeprefix("worktree ")
+            raise UserError(
+                f"branch {name} is checked out in {where}",
+                "choose another name, or check something else out there",
+            )
+
+
+def tip(repo: Path, name: str) -> str | None:
+    """The commit that a branch points to, None if there is no such branch."""
+    said = git.git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}", check=False)
+    return None if said.returncode else said.text.strip()
+
+
 def check(tree: GitTree, name: str, force: bool) -> str | None:
     """Whether a branch of that name may be made, before any work is done for it.
 
@@ -41,29 +61,22 @@ def check(tree: GitTree, name: str, force: bool) -> str | None:
     Raises UserError if the name is no name, or the branch is there and not to be replaced.
     """
     repo = tree.repo
-    if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
-        raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
-    there = git.git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}", check=False)
-    listed = git.git(repo, "worktree", "list", "--porcelain").text.split("\n\n")
-    for worktree in listed:
-        if f"branch refs/heads/{name}" in worktree.splitlines():
-            where = worktree.splitlines()[0].removeprefix("worktree ")
-            raise UserError(f"branch {name} is checked out in {where}", "choose another --branch")
-    if there.returncode:
+    must_be_free(repo, name)
+    there = tip(repo, name)
+    if there is None:
         return None
-    tip = there.text.strip()
     if not force:
         raise UserError(
             f"branch {name} exists in {repo}",
             "choose another --branch, or --force to replace one that this tool made",
         )
     last = git.git(repo, "log", "-g", "-1", "--format=%H %gs", f"refs/heads/{name}", check=False)
-    if last.text.strip().split(" ", 1)[:1] != [tip] or _REFLOG not in last.text:
+    if last.text.strip().split(" ", 1)[:1] != [there] or _REFLOG not in last.text:
         raise UserError(
             f"branch {name} is not as this tool made it, so --force does not replace it",
             f"choose another --branch, or delete it yourself: git branch -D {name}",
         )
-    return tip
+    return there
 
 
 def create(
@@ -80,25 +93,27 @@ def create(
     when: date of the commits; what: told in the reflog; replaces: tip of the branch that is
     replaced, None for a new one. It appears whole or not at all.
     """
-    repo = tree.repo
-    said = git.git(
-        repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
-        "--show-object-format",
-    ).text.splitlines()  # fmt: skip
-    with scratch(Path(said[0]), said[1]) as made:
-        tip = made.import_commits(commits, tree.commit, tree, author.at(when))
+    with scratch_in(tree.repo) as made:
+        last = made.import_commits(commits, tree.commit, tree, author.at(when))
+    point(tree.repo, name, last, author, what, replaces)
+    return last
+
+
+def point(
+    repo: Path, name: str, commit: str, author: Identity, what: str, replaces: str | None
+) -> None:
+    """Let a branch point to a commit, if it still is as it was found. Raises UserError."""
     # The hook of a repository that only shall get a branch has no say in it.
     git.git(
         repo, "-c", "core.hooksPath=/dev/null",
         "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
         stdin=(
-            f"update refs/heads/{name} {tip} {replaces}\n"
+            f"update refs/heads/{name} {commit} {replaces}\n"
             if replaces
-            else f"create refs/heads/{name} {tip}\n"
+            else f"create refs/heads/{name} {commit}\n"
         ).encode(),
         env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
     )  # fmt: skip
-    return tip
 
 
 def date(tree: GitTree, revised: datetime) -> datetime:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
+from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import Tree
 
 # Every option that a configuration could change is given, so that any user's git gives the
@@ -126,4 +127,15 @@ def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterato
         # Hunk headers name the C function, as they do with the kernel's own .gitattributes.
         (made.path / "info").mkdir()
         (made.path / "info" / "attributes").write_text("*.c diff=cpp\n*.h diff=cpp\n")
+        yield made
+
+
+@contextmanager
+def scratch_in(repo: Path) -> Iterator[Scratch]:
+    """A scratch repository whose commits go to the object store of another."""
+    said = git.git(
+        repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
+        "--show-object-format",
+    ).text.splitlines()  # fmt: skip
+    with scratch(Path(said[0]), said[1]) as made:
         yield made
