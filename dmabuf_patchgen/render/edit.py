@@ -65,14 +65,19 @@ def apply(hunk: Hunk, body: bytes | None) -> Edited:
     if not old:
         raise PlaceError(f"{hunk.path}: {hunk.place}: the hunk has no context and no - line")
     found = tokens.find(old)
-    removes = any(sign == "-" and words(text) for sign, text in hunk.lines)
-    done = [range(at, at + len(new)) for at in tokens.find(new)]
-    if done and not (removes and found):
-        # What is done in one place may yet have to be done in another.
-        found = [at for at in found if not any(at in made for made in done)]
+    done = tokens.find(new)
+    if done:
+        # What is done in one place may yet have to be done in another; the new side often
+        # begins as the old one does, which then is no such place.
+        found = [
+            at
+            for at in found
+            if not any(made <= at and at + len(old) <= made + len(new) for made in done)
+        ]
         if not found:
             return Edited(State.PRESENT, body)
-        found += [made.start for made in done]
+        if not any(sign == "-" and words(text) for sign, text in hunk.lines):
+            found += done
     if not found:
         raise source.missing(hunk.place, old, place.scope)
     matches = [tokens.spans(at, len(old)) for at in sorted(found)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Series rendered on a tree: patch by patch in memory, each on the result of the one before."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -190,13 +191,16 @@ def _still_parses(text: PatchText, path: str, before: bytes, after: bytes) -> No
     if not path.endswith((".c", ".h")):
         return
     old, new = parse_c(before), parse_c(after)
-    if len(new.errors) > len(old.errors):
-        known = {before[error.start : error.end] for error in old.errors}
-        fresh = next((e for e in new.errors if after[e.start : e.end] not in known), new.errors[-1])
-        raise PlaceError(
-            f"{text.source}: {path} no longer parses with it, "
-            f"line {line_number(after, fresh.start)} of the result"
-        )
+    known = Counter(old.error_words(error) for error in old.errors)
+    for error in new.errors:
+        # Not by their number: one that is new may swallow others that were there before.
+        said = new.error_words(error)
+        if not known[said]:
+            raise PlaceError(
+                f"{text.source}: {path} no longer parses with it, "
+                f"line {line_number(after, error.start)} of the result"
+            )
+        known[said] -= 1
     twice = new.defined_more_than_once() - old.defined_more_than_once()
     for kind, name in twice:
         first = next(d for d in new.definitions if (d.kind, d.name) == (kind, name))

@@ -46,6 +46,7 @@ _BLOCKS = frozenset(
 _ANNOTATION = re.compile(
     rb"\b__(?:user|iomem|percpu|rcu|force|must_check|always_inline|init|exit|maybe_unused)\b"
 )
+_COMMENT = re.compile(rb"/\*.*?\*/", re.S)
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 _DEFINE = re.compile(rb"#\s*define\s+(\w+)")
 _IOCTL = re.compile(rb"_IO(?:R|W|WR)?\s*\(\s*(\w+|'.')\s*,\s*(0[xX][0-9a-fA-F]+|\d+)\b")
@@ -119,6 +120,10 @@ class CFile:
             if error.start < end and span.start < max(error.end, error.start + 1):
                 return error
         return None
+
+    def error_words(self, error: Span) -> tuple[bytes, ...]:
+        """The tokens of an error, comments aside: what tells it from another one."""
+        return tuple(words(_COMMENT.sub(b" ", self.body[error.start : error.end])))
 
     def with_comment(self, span: Span) -> Span:
         """A definition together with the comment right above it, from its line's start."""
