@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The checks of a series: each commit against the state before it."""
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove import checkpatch, kbuild
@@ -42,18 +40,16 @@ def check(
     touched = {path for patch in patches for path in patch.commit.files} | set(settled)
     _refuse_escape(touched)
     started = time.monotonic()
-    with (
-        kbuild.opened(base, touched, progress) as (build, forest),
-        tempfile.TemporaryDirectory(dir=build.place) as scratch,
-    ):
-        series = _Series(build, Path(scratch), len(patches), progress)
+    with kbuild.opened(base, touched, progress) as (build, forest):
+        series = _Series(build, len(patches), progress)
+        series.compile.start(forest, touched)
         if settled:
             progress("building the state before the series")
             state = Patch(Commit("before the series\n", settled), b"")
-            series.settle(Step(state, forest, Path(scratch), _state(forest, state)))
+            series.settle(Step(state, forest, build.scratch, _state(forest, state)))
         prepared = time.monotonic() - started
         for index, patch in enumerate(patches, 1):
-            series.check(index, Step(patch, forest, Path(scratch), _state(forest, patch)))
+            series.check(index, Step(patch, forest, build.scratch, _state(forest, patch)))
     return Report(
         base=f"{base.label} ({base.version}, {build.tools.version})",
         commits=tuple(patch.commit.subject for patch in patches),
@@ -66,9 +62,9 @@ def check(
 class _Series:
     """The checks in their order, and what they found so far."""
 
-    def __init__(self, build: Build, scratch: Path, total: int, progress: Progress) -> None:
-        compiled = Compile(build)
-        self._builds: tuple[Check, ...] = (compiled, Sparse(compiled))
+    def __init__(self, build: Build, total: int, progress: Progress) -> None:
+        self.compile = Compile(build)
+        self._builds: tuple[Check, ...] = (self.compile, Sparse(self.compile))
         self._checks = (Checkpatch(), KernelDoc(), *self._builds, Kselftest(build))
         self._total = total
         self._progress = progress

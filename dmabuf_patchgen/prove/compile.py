@@ -2,9 +2,12 @@
 """The compiler's and sparse's view of a commit: W=1 and C=2 on the objects it touches."""
 
 import posixpath
+from collections.abc import Iterable
 from pathlib import Path
 
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse, worst
+from dmabuf_patchgen.prove.forest import Forest
 from dmabuf_patchgen.prove.kbuild import SCOPE, Build, Made
 from dmabuf_patchgen.prove.kselftest import SELFTESTS
 from dmabuf_patchgen.prove.step import Step
@@ -27,19 +30,24 @@ class Compile:
         self._config: tuple[Diagnostic, ...] = ()
         self._stopped = ""
 
+    def start(self, forest: Forest, touched: Iterable[str]) -> None:
+        """Build what the series touches outside of drivers/dma-buf, in the state before it.
+
+        An object that the configuration leaves out is no error yet: it is one of the commit
+        that touches it. Raises UserError if an object does not build as it is.
+        """
+        present = [path for path in touched if forest.read(path) is not None]
+        self._objects = {_stem(path) for path in present if _is_object(path)}
+        if not self._objects:
+            return
+        made = self.build.make(*(f"{stem}.o" for stem in sorted(self._objects)))
+        if made.log.failed & self._objects:
+            raise UserError(f"the tree does not build before the series: {made.reason}")
+        built = made.log.built & self._objects
+        self.build.said.update({stem: made.log.said.get(stem, ()) for stem in built})
+        self.build.check_sources(built)
+
     def before(self, step: Step) -> None:
-        """Build the objects outside of drivers/dma-buf that the commit is about to touch."""
-        new = {
-            _stem(path)
-            for path, body in step.before.items()
-            if body is not None and _is_object(path)
-        } - self._objects
-        if new:
-            self._objects |= new
-            made = self.build.make(*(f"{stem}.o" for stem in sorted(new)))
-            mine = made.log.built & new - made.log.failed
-            self.build.said.update({stem: made.log.said.get(stem, ()) for stem in mine})
-            self.build.check_sources(mine)
         if _touches_kconfig(step):
             self._config = self._configure(step)[1]
 

@@ -100,6 +100,8 @@ class Build:
         self.place = place
         self.tools = tools
         self.out = place / "out"
+        #: For the checks' own files, emptied with every run.
+        self.scratch = place / "scratch"
         self.said: dict[str, tuple[Diagnostic, ...]] = {}
         self.sparse: dict[str, tuple[Diagnostic, ...]] = {}
 
@@ -195,7 +197,9 @@ def opened(
             cache.touch(place)
             cache.evict("build")
             build = Build(place, tools)
-            shutil.rmtree(build.out, ignore_errors=True)
+            for directory in (build.out, build.scratch):
+                shutil.rmtree(directory, ignore_errors=True)
+            build.scratch.mkdir()
             shutil.copytree(place / "base", build.out, symlinks=True)
             state = json.loads(kept.read_text())
             build.said = _unpack(state["said"])

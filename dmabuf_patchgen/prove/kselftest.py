@@ -6,6 +6,7 @@ import re
 import shutil
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse
 from dmabuf_patchgen.prove.kbuild import DATA, Build, environment
 from dmabuf_patchgen.prove.step import Step
@@ -23,8 +24,11 @@ class Kselftest:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._before: dict[str, tuple[Diagnostic, ...]] = {}
+        self._harness: frozenset[tuple[str, str, str, str]] | None = None
 
     def before(self, step: Step) -> None:
+        if self._harness is None and _homes(step):
+            self._harness = self._compile_harness(step)
         self._before = {
             directory: self._compile(step, directory)[0]
             for directory in {*_homes(step).values()} - {SELFTESTS}
@@ -40,7 +44,9 @@ class Kselftest:
         for directory in sorted({*homes.values()} - {SELFTESTS}):
             said, commands = self._compile(step, directory)
             new = added(self._before.get(directory, ()), said, step.new_lines)
-            fresh += self._without_harness(step, new)
+            fresh += (m for m in new if m.kind not in (self._harness or ()))
+            # Whatever was before: nothing is known of a touched test that does not compile.
+            fresh += (m for m in said if m.level == "error" and m.path in step.files)
             output += commands
         fresh += (
             Diagnostic(path, 0, "error", "NOT_BUILT", "no Makefile compiles it")
@@ -72,17 +78,22 @@ class Kselftest:
             messages = (*messages, stop)
         return messages, said
 
-    def _without_harness(self, step: Step, fresh: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-        """Drop what the tree's own harness header warns about in any test."""
-        shared = [message for message in fresh if posixpath.dirname(message.path) == SELFTESTS]
-        if not shared:
-            return fresh
+    def _compile_harness(self, step: Step) -> frozenset[tuple[str, str, str, str]]:
+        """What the tree's own harness header warns about, in a test that does nothing.
+
+        Raises MissingTool or UserError if not even that one can be built here.
+        """
         place = step.forest.root / _TRIVIAL
-        place.mkdir(exist_ok=True)
+        place.mkdir()
         shutil.copyfile(DATA / "trivial-test.c", place / "trivial.c")
         shutil.copyfile(DATA / "trivial-test.mk", place / "Makefile")
-        own = {message.kind for message in self._compile(step, _TRIVIAL)[0]}
-        return tuple(m for m in fresh if m not in shared or m.kind not in own)
+        said, output = self._compile(step, _TRIVIAL)
+        if not (step.scratch / "kselftest/trivial").exists():
+            if "cannot find -lc" in output:
+                raise MissingTool("a static C library", "libc6-dev")
+            cause = next((m.text for m in said if m.level == "error"), "it leaves no program")
+            raise UserError(f"a kselftest that does nothing does not compile here: {cause}")
+        return frozenset(message.kind for message in said)
 
 
 def _homes(step: Step) -> dict[str, str]:

@@ -18,6 +18,7 @@ from tests.prove import faults
 _PARTS = (
     "arch/x86/", "Documentation/driver-api/dma-buf", "drivers/dma-buf/", "include/",
     "kernel/bounds.c", "kernel/configs/", "kernel/sched/rq-offsets.c", "kernel/time/timeconst.bc",
+    "lib/cmdline.c",
     "scripts/",
     "tools/arch/x86/", "tools/build/", "tools/include/", "tools/lib/", "tools/objtool/",
     "tools/scripts/", "tools/testing/selftests/dmabuf-heaps/",

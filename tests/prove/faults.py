@@ -99,6 +99,12 @@ SERIES: Series = {
             "static void udmabuf_forget(int value)\n{\n	int kept;\n\n	kept = value;\n}\n\n"
             "static void (*udmabuf_hook)(int) __used = udmabuf_forget;\n\n",
         ),
+        # The same in a file that kbuild must be asked for.
+        "lib/cmdline.c": before(
+            "static int get_range(",
+            "static void cmdline_forget(int value)\n{\n	int kept;\n\n	kept = value;\n}\n\n"
+            "static void (*cmdline_hook)(int) __used = cmdline_forget;\n\n",
+        ),
         # sparse: an address of userspace taken for one of the kernel's.
         "drivers/dma-buf/dma-heap.c": before(
             "static int dma_heap_open(",
@@ -127,6 +133,15 @@ SERIES: Series = {
             "static int dma_heap_peek(", "/* A comment that moves lines. */\n"
         ),
         f"{TESTS}/number.c": before("static int four(", "/* A comment. */\n"),
+        "lib/cmdline.c": before("static void cmdline_forget(", "/* A comment. */\n"),
+        # Kconfig is read anew; with input from nowhere it must not ask.
+        "drivers/dma-buf/Kconfig": before(
+            "config DMABUF_DEBUG\n",
+            'config DMABUF_NOTHING\n	bool "A symbol that does nothing"\n	help\n'
+            "	  A symbol that is there so that the configuration is read anew,\n"
+            "	  and whose help is long enough for what checkpatch asks of help\n"
+            "	  texts, which is four lines.\n	  Say N.\n\n",
+        ),
     },
     FORGOTTEN: {
         "drivers/dma-buf/forgotten.c": new(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import checks, commits
+from dmabuf_patchgen.prove import checks, commits, kbuild
 from dmabuf_patchgen.prove.report import Finding, Report, b4_lines
 from tests.prove import faults
 
@@ -49,8 +49,11 @@ def test_kernel_doc_finds_an_undescribed_parameter(bad: Report) -> None:
 
 def test_the_build_finds_a_variable_that_only_w1_tells(bad: Report) -> None:
     path = f"{DMA_BUF}/udmabuf.c"
-    assert found(bad, faults.FAULTY, "build") == [(path, "-Wunused-but-set-variable")]
-    (one,) = [f for f in of(bad, faults.FAULTY) if f.check == "build"]
+    assert found(bad, faults.FAULTY, "build") == [
+        (path, "-Wunused-but-set-variable"),
+        ("lib/cmdline.c", "-Wunused-but-set-variable"),
+    ]
+    one = next(f for f in of(bad, faults.FAULTY) if f.path == path)
     assert one.text == "variable 'kept' set but not used"
     assert one.line > 0
 
@@ -145,3 +148,15 @@ def test_a_sparse_that_does_nothing_is_an_error(
     base, patches = commits.from_range(clone_kernel, "master..bad~4")
     with pytest.raises(UserError, match=r"sparse did not check drivers/dma-buf/dma-buf\.c"):
         checks.check(base, patches)
+
+
+def test_what_a_run_did_to_a_build_is_gone_with_the_next(bad: Report, clone_kernel: Path) -> None:
+    base, _ = commits.from_range(clone_kernel, "master..bad")
+    heap = f"{DMA_BUF}/dma-heap.c"
+    with kbuild.opened(base, [heap], checks.silent) as (build, forest):
+        forest.apply({heap: b"#error Stopped half-way.\n"})
+        assert build.make(kbuild.SCOPE).returncode
+    with kbuild.opened(base, [heap], checks.silent) as (build, forest):
+        assert forest.read(heap) == base.read(heap)
+        made = build.make(kbuild.SCOPE)
+    assert (made.returncode, made.log.built) == (0, frozenset())

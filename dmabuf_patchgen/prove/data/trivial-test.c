@@ -23,7 +23,7 @@ FIXTURE_TEARDOWN(trivial)
 {
 }
 
-TEST_F(trivial, fixture)
+TEST_F(trivial, has_its_value)
 {
 	if (self->value != 1)
 		SKIP(return, "another variant");
@@ -33,7 +33,7 @@ TEST_F(trivial, fixture)
 	}
 }
 
-TEST(plain)
+TEST(of_nothing)
 {
 	ASSERT_STREQ("a", "a");
 }
