@@ -151,6 +151,11 @@ def _applied(text: PatchText, state: Overlay) -> dict[str, bytes | None] | None:
     refused: PlaceError | None = None
     for hunk in text.hunks:
         if hunk.path not in bodies:
+            if state.is_link(hunk.path):
+                raise PlaceError(
+                    f"{hunk.path}: a symbolic link in this tree, and no file to be edited",
+                    f"see {text.source}",
+                )
             there = state.exists(hunk.path)
             bodies[hunk.path] = state.read(hunk.path) if there else None
         try:

@@ -3,6 +3,7 @@
 
 import re
 
+from dmabuf_patchgen.errors import NotInTree
 from dmabuf_patchgen.tree import text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.source import Tree
@@ -99,8 +100,10 @@ class TreeFacts:
         return known
 
     def _read(self, path: str) -> bytes:
-        mode = self._tree.mode(path)
-        return b"" if mode is None or mode == "40000" else self._tree.read(path)
+        try:
+            return self._tree.read(path)
+        except NotInTree:
+            return b""
 
     def _c(self, path: str) -> CFile:
         return parse(self._read(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dmabuf_patchgen import process
-from dmabuf_patchgen.errors import NotInTree, UserError
+from dmabuf_patchgen.errors import UserError
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ class ObjectReader:
         self._child: subprocess.Popen[bytes] | None = None
 
     def read(self, name: str) -> tuple[str, bytes]:
-        """Type and content of an object. Raises NotInTree if there is none of that name."""
+        """Type and content of an object. Raises UserError if it cannot be had."""
         child = self._started()
         assert child.stdin and child.stdout
         try:
@@ -104,8 +104,9 @@ class ObjectReader:
             raise UserError(f"{self._repo}: git cat-file ended early") from None
         head = child.stdout.readline().split()
         if len(head) != 3:
+            # No lack of a file in the tree, as where a partial clone cannot fetch it.
             said = b" ".join(head).decode(errors="replace") or "git cat-file ended early"
-            raise NotInTree(f"{self._repo}: {said}")
+            raise UserError(f"{self._repo}: {said}", "git fsck tells what is wrong with it")
         body = child.stdout.read(int(head[2]))
         child.stdout.read(1)
         return head[1].decode(), body

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The source of a kernel: a git revision or a directory, read and never written."""
 
+import errno
+import os
 import posixpath
 import re
 import stat
@@ -11,6 +13,9 @@ from pathlib import Path
 
 from dmabuf_patchgen.errors import NotInTree, UserError
 from dmabuf_patchgen.tree import git
+
+#: So many symbolic links may follow one another before it is a circle.
+_LINKS = 40
 
 
 class Tree(ABC):
@@ -35,6 +40,10 @@ class Tree(ABC):
         """Whether a file or directory is there."""
         return self.mode(path) is not None
 
+    def is_link(self, path: str) -> bool:
+        """Whether an entry is a symbolic link, which `read` follows."""
+        return self.mode(path) == "120000"
+
     @cached_property
     def version(self) -> str:
         """Kernel version as the top Makefile spells it, such as 6.12.5 or 7.3.0-rc1."""
@@ -44,7 +53,13 @@ class Tree(ABC):
                 r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", makefile, re.M
             )
         )
-        return "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
+        try:
+            return "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
+        except KeyError as error:
+            raise UserError(
+                f"{self.label}: Makefile sets no {error.args[0]}, as that of a kernel does",
+                "-C names the root of a kernel tree",
+            ) from None
 
 
 class GitTree(Tree):
@@ -65,14 +80,17 @@ class GitTree(Tree):
         return self._files[path]
 
     def _read(self, path: str) -> bytes:
-        entry = self._entry(path)
-        if entry is None or entry.mode == "40000":
-            raise NotInTree(f"{self.label}: no file {path}")
-        body = self._objects.read(entry.oid)[1]
-        if entry.mode == "120000":
-            target = posixpath.join(posixpath.dirname(path), body.decode())
-            return self.read(posixpath.normpath(target))
-        return body
+        name = path
+        for _ in range(_LINKS):
+            entry = self._entry(name)
+            if entry is None or entry.mode == "40000":
+                break
+            body = self._objects.read(entry.oid)[1]
+            if entry.mode != "120000":
+                return body
+            target = posixpath.join(posixpath.dirname(name), os.fsdecode(body))
+            name = posixpath.normpath(target)
+        raise NotInTree(f"{self.label}: no file {path}")
 
     def mode(self, path: str) -> str | None:
         entry = self._entry(path)
@@ -114,6 +132,8 @@ class DirectoryTree(Tree):
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotInTree(f"{self.label}: no file {path}") from None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise NotInTree(f"{self.label}: no file {path}") from None
             raise UserError(f"{self.root / path}: {error.strerror}") from None
 
     def mode(self, path: str) -> str | None:
@@ -121,9 +141,16 @@ class DirectoryTree(Tree):
             found = (self.root / path).stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
+            raise
         if stat.S_ISDIR(found):
             return "40000"
         return "100755" if found & stat.S_IXUSR else "100644"
+
+    def is_link(self, path: str) -> bool:
+        return (self.root / path).is_symlink()
 
     def names(self, path: str) -> tuple[str, ...]:
         try:
@@ -151,9 +178,13 @@ class Overlay(Tree):
     def mode(self, path: str) -> str | None:
         if path in self.files:
             return None if self.files[path] is None else self.base.mode(path) or "100644"
-        if any(name.startswith(f"{path}/") for name, body in self.files.items() if body):
+        there = (name for name, body in self.files.items() if body is not None)
+        if any(name.startswith(f"{path}/") for name in there):
             return "40000"
         return self.base.mode(path)
+
+    def is_link(self, path: str) -> bool:
+        return path not in self.files and self.base.is_link(path)
 
     def names(self, path: str) -> tuple[str, ...]:
         prefix = f"{path}/" if path else ""
@@ -185,7 +216,7 @@ def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
             raise UserError(f"{where}: --base needs a git repository, and this is a directory")
         tree = DirectoryTree(where)
     else:
-        tree = GitTree(repo, base or "HEAD")
+        tree = GitTree(repo, "HEAD" if base is None else base)
     wanted = {"Kbuild": "not a kernel tree", "drivers/dma-buf/dma-buf.c": "no dma-buf"}
     for path, what in wanted.items():
         if not tree.exists(path):
