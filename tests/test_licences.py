@@ -36,7 +36,7 @@ def unlicensed(root: Path, names: list[str]) -> list[str]:
         name
         for name in names
         if not name.startswith("LICENSES/")
-        and not any(fnmatch.fnmatch(name, entry["path"]) for entry in noted)
+        and not any(fnmatch.fnmatch(name, path) for entry in noted for path in entry["path"])
         and not said.search(b"\n".join((root / name).read_bytes().split(b"\n")[:5]))
     ]
 

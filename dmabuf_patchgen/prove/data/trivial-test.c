@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* A test of nothing that uses what the harness offers. */
 #include "../kselftest_harness.h"
 
