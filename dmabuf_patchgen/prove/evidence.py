@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The evidence of a proof, as a file holds it: what booted, and what each test said.
+
+docs/evidence.md has the schema.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dmabuf_patchgen.errors import UserError
+
+_HINT = "make it again with `dmabuf-patchgen prove`"
+
+
+class Outcome(Enum):
+    """What a test came to on one kernel."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    SKIP = "skip"
+    #: The kernel panicked, hung or went away before the test had ended.
+    CRASH = "crash"
+
+
+class Verdict(Enum):
+    """What a test shows, its outcome on the base and on the tip taken together."""
+
+    #: Fails on the base for the reason that it names, and passes on the tip.
+    PROVED = "proved"
+    #: The negative control: passes on both.
+    CONTROL = "control"
+    #: A test of the tree's own, the same on both.
+    UNCHANGED = "unchanged"
+    NOT_PROVED = "not proved"
+    REGRESSION = "regression"
+
+
+class Accelerator(Enum):
+    """What executed the guest's instructions."""
+
+    TCG = "tcg"
+    KVM = "kvm"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel that the series is on. version: as its Makefile says; id: of its git tree."""
+
+    version: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What the kernels ran on. qemu: its version."""
+
+    qemu: str
+    accelerator: Accelerator
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a test said on both kernels. base_reason: why it fails on the base, else empty."""
+
+    name: str
+    base: Outcome
+    base_reason: str
+    tip: Outcome
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A proof. proved: its verdict; patch_ids: git patch-id --stable of each commit, in order."""
+
+    tool: str
+    proved: bool
+    tree: Kernel
+    architecture: str
+    toolchain: str
+    runner: Runner
+    configuration: tuple[str, ...]
+    patch_ids: tuple[str, ...]
+    tests: tuple[Result, ...]
+    command: str
+
+    def matches(self, patch_ids: Sequence[str]) -> bool:
+        """Whether it is about these commits, in this order, and no others."""
+        return self.patch_ids == tuple(patch_ids)
+
+    def named(self, verdict: str) -> tuple[str, ...]:
+        """Names of the tests with a verdict, as docs/evidence.md spells it."""
+        return tuple(test.name for test in self.tests if test.verdict is Verdict(verdict))
+
+
+def load(path: Path) -> Evidence:
+    """The evidence that a file holds.
+
+    Raises UserError, with the file and the key, if it cannot be read, does not follow the
+    schema, or says of a test or of the whole what its own outcomes do not.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "--evidence names a file of prove") from None
+    except (ValueError, RecursionError) as error:
+        # No UTF-8, or no JSON.
+        raise UserError(f"{path}: not JSON: {error}", _HINT) from None
+    return _evidence(_Entry(path, "", held))
+
+
+_Member = TypeVar("_Member", bound=Enum)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A value of the file and the key that it stands under, for messages."""
+
+    path: Path
+    key: str
+    value: Any
+
+    def wrong(self, what: str) -> UserError:
+        return UserError(f"{self.path}: {self.key or 'the whole'}: {what}", _HINT)
+
+    def under(self, key: str) -> "_Entry":
+        if not isinstance(self.value, Mapping):
+            raise self.wrong("not an object")
+        name = f"{self.key}.{key}" if self.key else key
+        if key not in self.value:
+            raise UserError(f"{self.path}: {name} is missing", _HINT)
+        return _Entry(self.path, name, self.value[key])
+
+    def entries(self) -> "Iterable[_Entry]":
+        if not isinstance(self.value, list):
+            raise self.wrong("not a list")
+        return (
+            _Entry(self.path, f"{self.key}[{number}]", value)
+            for number, value in enumerate(self.value)
+        )
+
+    def text(self) -> str:
+        """A text of one line; it goes into a mail."""
+        if not isinstance(self.value, str):
+            raise self.wrong("not a text")
+        if not self.value.isprintable():
+            raise self.wrong("not a text of one line")
+        return self.value
+
+    def said(self) -> str:
+        """A text of one line that is not empty."""
+        if not self.text().strip():
+            raise self.wrong("empty")
+        return self.text()
+
+    def one_of(self, kind: type[_Member]) -> _Member:
+        known = {str(member.value): member for member in kind}
+        if self.text() not in known:
+            raise self.wrong(f"{self.value!r} is none of {', '.join(known)}")
+        return known[self.value]
+
+
+def _evidence(whole: _Entry) -> Evidence:
+    tree, runner, verdict = whole.under("tree"), whole.under("runner"), whole.under("verdict")
+    if verdict.text() not in ("proved", "not proved"):
+        raise verdict.wrong(f"{verdict.value!r} is neither proved nor not proved")
+    tests = tuple(map(_result, whole.under("tests").entries()))
+    twice = [name for name, number in Counter(test.name for test in tests).items() if number > 1]
+    if twice:
+        raise whole.under("tests").wrong(f"{', '.join(twice)} stands there more than once")
+    # A verdict that says more than the tests do would end up in a cover letter.
+    if (verdict.value == "proved") != _is_proved(tests):
+        raise verdict.wrong(f"{verdict.value!r} is not what the tests say")
+    return Evidence(
+        tool=whole.under("tool").said(),
+        proved=verdict.value == "proved",
+        tree=Kernel(version=tree.under("version").said(), id=tree.under("id").said()),
+        architecture=whole.under("architecture").said(),
+        toolchain=whole.under("toolchain").said(),
+        runner=Runner(
+            qemu=runner.under("qemu").said(),
+            accelerator=runner.under("accelerator").one_of(Accelerator),
+        ),
+        configuration=tuple(one.said() for one in whole.under("configuration").entries()),
+        patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
+        tests=tests,
+        command=whole.under("command").said(),
+    )
+
+
+def _is_proved(tests: Sequence[Result]) -> bool:
+    """Whether something is proved, a control stands beside it, and nothing speaks against it."""
+    verdicts = {test.verdict for test in tests}
+    needed = {Verdict.PROVED, Verdict.CONTROL}
+    return verdicts >= needed and not verdicts & {Verdict.NOT_PROVED, Verdict.REGRESSION}
+
+
+def _result(entry: _Entry) -> Result:
+    test = Result(
+        name=entry.under("name").said(),
+        base=entry.under("base").one_of(Outcome),
+        base_reason=entry.under("base_reason").text(),
+        tip=entry.under("tip").one_of(Outcome),
+        verdict=entry.under("verdict").one_of(Verdict),
+    )
+    failed = test.base in (Outcome.FAIL, Outcome.CRASH)
+    agrees = {
+        Verdict.PROVED: failed and bool(test.base_reason) and test.tip is Outcome.PASS,
+        Verdict.CONTROL: test.base is test.tip is Outcome.PASS,
+        Verdict.UNCHANGED: test.base is test.tip,
+    }
+    if not agrees.get(test.verdict, True):
+        raise entry.under("verdict").wrong(
+            f"{test.verdict.value!r} is not what {test.base.value} on the base and "
+            f"{test.tip.value} on the tip say"
+        )
+    return test
