@@ -67,6 +67,7 @@ def test_it_renders_as_it_is(made: tuple[Path, DirectoryTree]) -> None:
         ("series.toml", '"choice"', '"ioctl"', "parameter level has default 'low'"),
         ("series.toml", "T12:00:00Z", "", "revised has to be a date and time with its offset"),
         ("series.toml", "00Z", "00", "revised has to be a date and time with its offset"),
+        ("series.toml", "title =", 'lists = "a@b"\ntitle =', "lists has to be a list of mail"),
         ("series.toml", "when =", "where =", "unexpected keyword argument 'where'"),
         ("series.toml", "title =", "title", "series.toml: Expected '='"),
         ("series.toml", 'exists("a")', "exists()", "missing 1 required positional argument"),

@@ -29,7 +29,8 @@ class Series:
     """A series as declared.
 
     revised: when its templates last changed; the date that rendered commits carry, so that
-    the same input gives the same bytes.
+    the same input gives the same bytes; lists: mailing lists that the series goes to besides
+    those that MAINTAINERS knows of its files.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Series:
     revised: datetime
     parameters: Mapping[str, Parameter]
     patches: tuple[PatchEntry, ...]
+    lists: tuple[str, ...] = ()
 
 
 def names(environment: Environment) -> tuple[str, ...]:
@@ -71,7 +73,14 @@ def _series(name: str, declared: dict[str, Any]) -> Series:
             key: _parameter(key, entry) for key, entry in declared.get("parameters", {}).items()
         },
         patches=tuple(PatchEntry(**entry) for entry in declared["patch"]),
+        lists=_lists(declared.get("lists", [])),
     )
+
+
+def _lists(declared: Any) -> tuple[str, ...]:
+    if not isinstance(declared, list) or not all(isinstance(one, str) for one in declared):
+        raise TypeError("lists has to be a list of mail addresses")
+    return tuple(declared)
 
 
 def _parameter(name: str, entry: dict[str, Any]) -> Parameter:
