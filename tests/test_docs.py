@@ -343,7 +343,7 @@ def test_every_key_of_series_toml_is_documented() -> None:
     def keys(declared: Any) -> set[str]:
         return {field.name for field in dataclasses.fields(declared)} - {"name"}
 
-    for key in {"title", "summary", "revised"} | keys(catalogue.PatchEntry):
+    for key in {"title", "summary", "revised", "lists"} | keys(catalogue.PatchEntry):
         assert f"| `{key}` |" in reference
     for key in (keys(parameters.Parameter) - {"choices"}) | keys(parameters.Ioctl) | {"name"}:
         assert f"| `{key}` |" in reference

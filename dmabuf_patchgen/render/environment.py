@@ -52,10 +52,18 @@ def added(text: str) -> str:
     return "".join(f"+{line}\n" for line in text.rstrip("\n").split("\n"))
 
 
-def wrapped(text: str, width: int = 74) -> str:
-    """Filter: a paragraph filled to the width that a commit message wants."""
+def wrapped(text: str, width: int = 74, first: str = "", rest: str = "") -> str:
+    """Filter: a paragraph filled to the width that a commit message wants.
+
+    first, rest: what the first line and the others begin with.
+    """
     filled = textwrap.fill(
-        " ".join(text.split()), width, break_long_words=False, break_on_hyphens=False
+        " ".join(text.split()),
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return filled + "\n"
 
@@ -91,16 +99,23 @@ class Environment:
             raise UserError(f"{path}: {error}") from None
 
     def link(self, thread: str) -> str:
-        """Address of a thread that threads.toml names, for a Link: trailer."""
+        """Address of a thread that threads.toml names, for a Link: trailer.
+
+        Raises LookupError if there is none, as do author() and subject().
+        """
         return f"https://lore.kernel.org/r/{self._thread(thread)['message-id']}"
 
     def author(self, thread: str) -> str:
         """Who began a thread that threads.toml names, as `Name <address>` at the time."""
         return str(self._thread(thread)["author"])
 
+    def subject(self, thread: str) -> str:
+        """Subject of a thread that threads.toml names, without what stands in brackets."""
+        return str(self._thread(thread)["subject"])
+
     def _thread(self, name: str) -> dict[str, Any]:
         if name not in self._threads:
-            raise UserError(f"{self.root / 'threads.toml'}: no thread is named {name!r}")
+            raise LookupError(f"no thread is named {name!r} in threads.toml")
         thread: dict[str, Any] = self._threads[name]
         return thread
 
@@ -115,6 +130,14 @@ class Environment:
             place = f"{self.root / name}{_line_of(self.root / name, expression)}"
             raise UserError(f"{place}: {error} in {expression!r}") from None
         return value
+
+    def expand(self, text: str, context: Mapping[str, Any], name: str) -> str:
+        """A text of a data file, rendered. Raises UserError naming the file and line."""
+        try:
+            return self._jinja.from_string(text).render(context)
+        except _WRONG as error:
+            place = f"{self.root / name}{_line_of(self.root / name, text)}"
+            raise UserError(f"{place}: {error}") from None
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """A template, rendered. Raises UserError naming file, line and what is wrong."""
