@@ -7,6 +7,15 @@ import sys
 from types import FrameType
 
 from dmabuf_patchgen.errors import Exit, UserError
+from dmabuf_patchgen.process import ENDING
+
+
+class Ended(BaseException):
+    """A signal asks the program to end. No exception that anybody handles but `run`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
 
 
 def main() -> None:
@@ -16,13 +25,21 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; the exit code. Errors are one line on stderr."""
+    for ending in ENDING:
+        # nohup and shells start a program with signals that it shall not heed.
+        if signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, _end)
+    try:
+        return _run(arguments)
+    except Ended as error:
+        return _fail("interrupted", "nothing half-done is left behind", 128 + error.signal)
+
+
+def _run(arguments: list[str]) -> int:
     import click
 
     from dmabuf_patchgen.cli import cli
 
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # As with Ctrl-C, what is under way is undone on the way out.
-        signal.signal(ending, _end)
     try:
         outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)
         sys.stdout.flush()
@@ -33,8 +50,6 @@ def run(arguments: list[str]) -> int:
         return _fail(error.format_message(), f"see {command} --help", Exit.USER)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", "nothing half-done is left behind", 128 + signal.SIGINT)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep Python from flushing into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,7 +69,10 @@ def _fail(message: str, hint: str, code: int) -> int:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
+    # What is under way is undone on the way out, and a second signal must not undo that.
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
+    raise Ended(number)
 
 
 if __name__ == "__main__":

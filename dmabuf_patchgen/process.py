@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 
 #: Set by the command line's -v: every command is echoed to stderr, ready to be pasted.
 echo = False
+
+#: What a user, a shell or a machine that goes down ends a program with.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: Debian package of each program that the project may run.
 PACKAGES = {
@@ -102,6 +107,33 @@ def run(
     if check and done.returncode:
         raise UserError(f"{shlex.join(argv[:3])} failed: {done.last_words}")
     return done
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold back the signals that end this program, for a step that is done whole or not at all.
+
+    Programs started meanwhile are spared as well: their process group is their own.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def temporary(prefix: str, directory: Path | None = None) -> Iterator[Path]:
+    """A temporary directory for the length of a block; no signal comes between it and its end."""
+    path = None
+    try:
+        with held():
+            path = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
+        yield path
+    finally:
+        with held():
+            if path is not None:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def kill_group(child: "subprocess.Popen[bytes]") -> None:

@@ -4,8 +4,9 @@
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.scratch import Identity, scratch_in
@@ -46,6 +47,15 @@ def must_be_free(repo: Path, name: str) -> None:
                 f"branch {name} is checked out in {where}",
                 "choose another name, or check something else out there",
             )
+    below = git.git(
+        repo, "for-each-ref", "--count=1", "--format=%(refname:short)", f"refs/heads/{name}/"
+    ).text.strip()
+    above = [str(part) for part in PurePosixPath(name).parents[:-1] if tip(repo, str(part))]
+    for other in filter(None, [*above, below]):
+        raise UserError(
+            f"branch {other} is in the way: git has no room for {name} beside it",
+            "choose another name",
+        )
 
 
 def tip(repo: Path, name: str) -> str | None:
@@ -70,8 +80,12 @@ def check(tree: GitTree, name: str, force: bool) -> str | None:
             f"branch {name} exists in {repo}",
             "choose another --branch, or --force to replace one that this tool made",
         )
-    last = git.git(repo, "log", "-g", "-1", "--format=%H %gs", f"refs/heads/{name}", check=False)
-    if last.text.strip().split(" ", 1)[:1] != [there] or _REFLOG not in last.text:
+    last = git.git(
+        repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-g", "-1", "--no-show-signature",
+        "--format=%H %gs", f"refs/heads/{name}", check=False,
+    )  # fmt: skip
+    # From its start: a user's own commit may well speak of this tool.
+    if not last.text.startswith(f"{there} {_REFLOG}"):
         raise UserError(
             f"branch {name} is not as this tool made it, so --force does not replace it",
             f"choose another --branch, or delete it yourself: git branch -D {name}",
@@ -104,19 +118,22 @@ def point(
 ) -> None:
     """Let a branch point to a commit, if it still is as it was found. Raises UserError."""
     # The hook of a repository that only shall get a branch has no say in it.
-    git.git(
-        repo, "-c", "core.hooksPath=/dev/null",
-        "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
-        stdin=(
-            f"update refs/heads/{name} {commit} {replaces}\n"
-            if replaces
-            else f"create refs/heads/{name} {commit}\n"
-        ).encode(),
-        env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
-    )  # fmt: skip
+    with process.held():
+        git.git(
+            repo, "-c", "core.hooksPath=/dev/null",
+            "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
+            stdin=(
+                f"update refs/heads/{name} {commit} {replaces}\n"
+                if replaces
+                else f"create refs/heads/{name} {commit}\n"
+            ).encode(),
+            env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
+        )  # fmt: skip
 
 
 def date(tree: GitTree, revised: datetime) -> datetime:
     """Date of commits on a tree: that of the templates, but not before their parent's."""
-    stamp = git.git(tree.repo, "show", "-s", "--format=%ct", tree.commit).text.strip()
-    return max(revised, datetime.fromtimestamp(int(stamp), revised.tzinfo))
+    # As it is stored: what git shows of a commit is a matter of its configuration.
+    stored = git.git(tree.repo, "cat-file", "commit", tree.commit).stdout
+    stamp = int(stored[stored.index(b"\ncommitter ") + 1 :].split(b"\n", 1)[0].split()[-2])
+    return max(revised, datetime.fromtimestamp(stamp, revised.tzinfo))

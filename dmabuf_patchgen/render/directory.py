@@ -4,18 +4,17 @@
 import hashlib
 import json
 import os
-import signal
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.mails import Mail
 
 #: Tells what was rendered, and which files are this tool's to replace.
 MANIFEST = "series.json"
-_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def check(directory: Path) -> None:
@@ -31,8 +30,8 @@ def check(directory: Path) -> None:
         return
     if not directory.is_dir():
         raise UserError(f"{directory}: not a directory", "choose another -o")
-    if not os.access(directory.absolute().parent, os.W_OK | os.X_OK):
-        raise UserError(f"{directory}: cannot be replaced, its parent is read-only")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UserError(f"{directory}: cannot be written to", "choose another -o")
     known = _written_before(directory)
     for path in sorted(directory.iterdir()):
         if path.name == MANIFEST and known is not None:
@@ -53,30 +52,49 @@ def write(directory: Path, mails: Sequence[Mail], about: dict[str, Any]) -> None
 
     about: what the manifest tells of the series besides the files. Raises UserError.
     """
+    files = {mail.name: _digest(mail.content) for mail in mails}
+    manifest = json.dumps({**about, "files": files}, indent=1) + "\n"
+    contents = {mail.name: mail.content for mail in mails} | {MANIFEST: manifest.encode()}
     directory = directory.absolute()
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    with process.held():
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            # Within the directory, which may be a mount point or somebody's current one.
+            with process.temporary(".dmabuf-patchgen-", directory) as stage:
+                _stage(stage / "new", contents)
+                (stage / "old").mkdir()
+                old = [MANIFEST, *(_written_before(directory) or ())]
+                _exchange(directory, stage, [name for name in old if (directory / name).exists()])
+        except OSError as error:
+            for path in missing:
+                with suppress(OSError):
+                    path.rmdir()
+            raise UserError(
+                f"{error.filename or directory}: {error.strerror}", "nothing was written"
+            ) from None
+
+
+def _stage(place: Path, contents: Mapping[str, bytes]) -> None:
+    place.mkdir()
+    for name, content in contents.items():
+        (place / name).write_bytes(content)
+
+
+def _exchange(directory: Path, stage: Path, old: Sequence[str]) -> None:
+    """Move old files out and new ones in; all of them or, on an error, none."""
+    new = sorted(path.name for path in (stage / "new").iterdir())
+    moves = [(directory / name, stage / "old" / name) for name in old]
+    moves += [(stage / "new" / name, directory / name) for name in new]
+    done = []
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as tmp:
-            new = Path(tmp) / "new"
-            new.mkdir()
-            for mail in mails:
-                (new / mail.name).write_bytes(mail.content)
-            files = {mail.name: _digest(mail.content) for mail in mails}
-            manifest = json.dumps({**about, "files": files}, indent=1)
-            (new / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-            target = directory.resolve()
-            # No signal between the two: the directory would be gone with the temporary one.
-            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            try:
-                if target.is_dir() and any(target.iterdir()):
-                    target.rename(Path(tmp) / "old")
-                new.rename(target)
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or directory}: {error.strerror}", "nothing was written"
-        ) from None
+        for source, target in moves:
+            source.rename(target)
+            done.append((source, target))
+    except OSError:
+        for source, target in reversed(done):
+            target.rename(source)
+        raise
 
 
 def _written_before(directory: Path) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ commit there, and not even a temporary ref has to be: git alone decides when it 
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -57,8 +57,7 @@ class Scratch:
             "GIT_CONFIG_NOSYSTEM": "1",
             "LC_ALL": "C",
         }
-        if objects:
-            self._environment["GIT_OBJECT_DIRECTORY"] = str(objects)
+        self._objects = objects
 
     def git(self, *args: str, stdin: bytes = b"") -> process.Finished:
         """Run git here, deaf to any configuration but its own."""
@@ -100,7 +99,18 @@ class Scratch:
 
     def _fast_import(self, stream: list[bytes]) -> None:
         whole = b"".join([*stream, b"done\n"])
-        self.git("fast-import", "--quiet", "--done", stdin=whole)
+        if self._objects is None:
+            self.git("fast-import", "--quiet", "--done", stdin=whole)
+            return
+        # As git receives a push: beside the objects that are there, and among them once all
+        # are. Whatever happens before leaves nothing; git itself would leave half a pack.
+        with process.held(), process.temporary("tmp_objdir-", self._objects) as incoming:
+            (incoming / "info").mkdir()
+            (incoming / "info" / "alternates").write_bytes(os.fsencode(self._objects) + b"\n")
+            self._environment["GIT_OBJECT_DIRECTORY"] = str(incoming)
+            self.git("fast-import", "--quiet", "--done", stdin=whole)
+            self._environment["GIT_OBJECT_DIRECTORY"] = str(self._objects)
+            _migrate(incoming, self._objects)
 
     def _tip(self) -> str:
         return self.git("rev-parse", _SERIES).text.strip()
@@ -110,6 +120,16 @@ def _data(body: bytes) -> bytes:
     return b"data %d\n%b\n" % (len(body), body)
 
 
+def _migrate(incoming: Path, objects: Path) -> None:
+    """Move new objects into a store: a pack is there once its index is."""
+    found = [*incoming.glob("[0-9a-f][0-9a-f]/*"), *incoming.glob("pack/pack-*")]
+    for path in sorted(found, key=lambda path: (path.suffix == ".idx", path)):
+        place = objects / path.relative_to(incoming)
+        place.parent.mkdir(exist_ok=True)
+        if not place.exists():
+            path.rename(place)
+
+
 @contextmanager
 def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterator[Scratch]:
     """A scratch repository for the length of a block.
@@ -117,12 +137,12 @@ def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterato
     objects: the object store that its commits go to, None for its own; object_format: sha1
     or sha256. Raises UserError if there is no room for it.
     """
-    try:
-        directory = tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-")
-    except OSError as error:
-        raise UserError(f"no temporary directory: {error.strerror}", "set TMPDIR") from None
-    with directory as name:
-        made = Scratch(Path(name) / "git", objects)
+    with ExitStack() as stack:
+        try:
+            directory = stack.enter_context(process.temporary("dmabuf-patchgen-"))
+        except OSError as error:
+            raise UserError(f"no temporary directory: {error.strerror}", "set TMPDIR") from None
+        made = Scratch(directory / "git", objects)
         made.git("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}")
         # Hunk headers name the C function, as they do with the kernel's own .gitattributes.
         (made.path / "info").mkdir()
