@@ -328,6 +328,133 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
     return Exit.FINDINGS if report.failed else Exit.OK
 
 
+@cli.command()
+@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
+@click.option(
+    "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
+)
+@click.option("--slug", help="Name of the branch, without b4/. Default: from the series.")
+@click.option(
+    "-o",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the mails that b4 would send to a directory.",
+)
+@click.option(
+    "--evidence",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What prove wrote of this series; the cover letter tells it.",
+)
+@click.option("--signoff", is_flag=True, help="Add your Signed-off-by to patches and cover.")
+@click.option("--to", multiple=True, metavar="ADDRESS", help="One more recipient in To.")
+@click.option("--cc", multiple=True, metavar="ADDRESS", help="One more recipient in Cc.")
+@click.option(
+    "--cover-strategy",
+    "strategy",
+    type=click.Choice(["branch-description", "commit"]),
+    help="Where b4 keeps the cover letter. Default: branch-description, or as it is.",
+)
+@click.option("--allow-findings", is_flag=True, help="Go on though the checks found something.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show all of it and write nothing.")
+@as_json
+@click.pass_obj
+def prep(
+    where: Where,
+    names: tuple[str, ...],
+    typed: tuple[str, ...],
+    slug: str | None,
+    directory: Path | None,
+    evidence: Path | None,
+    signoff: bool,
+    to: tuple[str, ...],
+    cc: tuple[str, ...],
+    strategy: str | None,
+    allow_findings: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make a series ready for the list, as a branch of b4's.
+
+    Renders and checks the series, writes its cover letter, collects recipients, and makes
+    the branch b4/SLUG with all that b4 keeps of a series. Once it is there, the same command
+    with other parameters makes the next version, with a changelog of what changed. Sending
+    is yours: git checkout b4/SLUG, then b4 send.
+
+    \b
+    Settings (git config, of the repository or --global):
+      dmabuf-patchgen.to, .cc           recipients that are always added
+      dmabuf-patchgen.exclude           addresses never written to
+      dmabuf-patchgen.coverStrategy     branch-description or commit
+
+    \b
+    Examples:
+      dmabuf-patchgen -C ~/linux --base v6.12 prep dma-buf-pfnmap -n
+      dmabuf-patchgen -C ~/linux --base v6.12 prep dma-buf-pfnmap dma-buf-map-info -o out
+      dmabuf-patchgen -C ~/linux prep dma-buf-pfnmap --slug my-pfnmap --signoff
+    """
+    from dmabuf_patchgen.post import prep as preparing
+    from dmabuf_patchgen.prove import evidence as proofs
+    from dmabuf_patchgen.render import directory as directories
+    from dmabuf_patchgen.render.environment import Environment
+    from dmabuf_patchgen.tree.source import GitTree
+
+    if directory:
+        directories.check(directory)
+    tree = where.tree()
+    if not isinstance(tree, GitTree):
+        raise UserError(
+            f"{tree.label}: not a git repository, and b4 works on a branch", "see render -o"
+        )
+    wish = preparing.Wish(
+        names=names,
+        typed=dict(map(_assignment, typed)),
+        base=where.base,
+        slug=slug,
+        evidence=proofs.load(evidence) if evidence else None,
+        signoff=signoff,
+        to=to,
+        cc=cc,
+        allow_findings=allow_findings,
+        strategy=strategy,
+    )
+    with _progress() as progress:
+        plan = preparing.plan(Environment(), tree, wish, progress, check=not dry_run)
+        about = _about(plan.rendered) | {
+            "branch": plan.branch,
+            "version": plan.record.revision,
+            "to": list(plan.recipients.to),
+            "cc": list(plan.recipients.cc),
+        }
+        if not dry_run:
+            sent = preparing.write(tree, plan, progress)
+            if directory:
+                directories.write(directory, sent, about)
+    if as_json:
+        _print_json(about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run})
+        return
+    if dry_run:
+        click.echo(plan.letter)
+    _tell(plan.rendered)
+    for kind, addresses in (("to", plan.recipients.to), ("cc", plan.recipients.cc)):
+        for address in addresses:
+            click.echo(f"  {kind}: {address}")
+    state = "would be" if dry_run else "is"
+    click.echo(
+        f"branch {plan.branch} {state} v{plan.record.revision} of the series, on {plan.base}"
+    )
+    if directory and not dry_run:
+        click.echo(f"mails, as b4 would send them: {directory}/*.eml")
+    if not signoff:
+        click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
+    if not plan.report:
+        click.echo("its patches were not checked")
+    click.echo("next:")
+    for command in plan.commands:
+        click.echo(f"  {command}")
+
+
 def _check_for_b4(where: Where) -> int:
     from dmabuf_patchgen.prove import b4, checks
     from dmabuf_patchgen.prove.report import b4_lines

@@ -7,6 +7,7 @@ import textwrap
 import tomllib
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class Environment:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        # Facts and conditions are asked anew for every patch, on what the tree is by then.
+        self._compiled = cache(partial(self._jinja.compile_expression, undefined_to_none=False))
         self._jinja.filters["added"] = added
         self._jinja.filters["wrapped"] = wrapped
         self._jinja.globals["link"] = self.link
@@ -122,7 +125,7 @@ class Environment:
     def evaluate(self, expression: str, context: Mapping[str, Any], name: str) -> Any:
         """Value of an expression of a data file. Raises UserError naming the file and line."""
         try:
-            value = self._jinja.compile_expression(expression, undefined_to_none=False)(**context)
+            value = self._compiled(expression)(**context)
             if isinstance(value, Undefined):
                 # Strict as it is, it says so when it is looked at.
                 bool(value)

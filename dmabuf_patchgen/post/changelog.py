@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What changed between two versions of a series, told from what really did."""
+
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dmabuf_patchgen.post.tracking import Record
+from dmabuf_patchgen.tree import git
+
+#: A line of git range-diff: number, id, sign, number, id, subject.
+_PAIR = re.compile(r"^\s*(\d+|-+):\s+\S+\s+([=!<>])\s+(\d+|-+):\s+\S+\s+(.*)$")
+_SIGNS = {"!": "changed", "<": "dropped", ">": "new"}
+WIDTH = 75
+
+
+def changes(repo: Path, old: Record, new: Record) -> list[str]:
+    """Items of a changelog from one version to the next, each filled to 75 columns.
+
+    Parameters and the base are compared as recorded, patches by git range-diff; a patch that
+    stayed the same is not told of.
+    """
+    items = []
+    if old.base != new.base:
+        items.append(f"rebased onto {_named(repo, new.base)}")
+    items += _parameters(old.parameters, new.parameters)
+    ranges = (f"{old.base}..{old.tip}", f"{new.base}..{new.tip}")
+    listing = git.git(repo, "range-diff", "--no-color", "--no-patch", *ranges).text
+    for line in listing.splitlines():
+        pair = _PAIR.match(line)
+        if pair and pair[2] in _SIGNS and "b4-submit-tracking" not in pair[4]:
+            items.append(f"{_SIGNS[pair[2]]}: {pair[4]}")
+    return [
+        textwrap.fill(
+            item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
+        )
+        for item in items
+    ]
+
+
+def section(version: int, items: list[str], link: str | None) -> str:
+    """The section of one version. link: of the version before it, None if it was not sent."""
+    before = version - 1
+    lines = [f"Changes in v{version}:", *items]
+    lines.append(f"- Link to v{before}: {link}" if link else f"- v{before} was not posted")
+    return "\n".join(lines)
+
+
+def _parameters(
+    old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    items = [f"series {name} is new" for name in new if name not in old]
+    items += [f"series {name} is gone" for name in old if name not in new]
+    for name in new:
+        for key, value in new[name].items():
+            was = old.get(name, {}).get(key, value)
+            if was != value:
+                items.append(f"{name}: {key}={_shown(value)} instead of {_shown(was)}")
+    return items
+
+
+def _shown(value: Any) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else value
+
+
+def _named(repo: Path, commit: str) -> str:
+    said = git.git(repo, "describe", "--tags", "--exact-match", commit, check=False)
+    return commit[:12] if said.returncode else said.text.strip()

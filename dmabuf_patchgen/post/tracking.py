@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is known of a prepared branch: b4's tracking, and this tool's record beside it.
+
+Both are configuration of the branch, so they go where the branch goes: `git branch -D` and
+`b4 prep --cleanup` take them along.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.tree import git
+
+#: b4 0.16, ez.py: what a cover letter kept in a commit has above its tracking.
+MAGIC = (
+    "--- b4-submit-tracking ---\n"
+    "# This section is used internally by b4 prep for tracking purposes.\n"
+)
+_RECORD = "dmabuf-patchgen"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What this tool last put on the branch.
+
+    series, parameters, templates (template -> digest): what it was rendered from; base, tip:
+    commit ids; strategy: where the cover is; revision: the version it was prepared as;
+    changes: a changelog section per later version, the newest first.
+    """
+
+    series: tuple[str, ...]
+    parameters: Mapping[str, Mapping[str, Any]]
+    templates: Mapping[str, str]
+    base: str
+    tip: str
+    strategy: str
+    revision: int = 1
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """b4's own data of a series, kept whole: b4 adds to it when the series is sent."""
+
+    series: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, slug: str, base: str) -> "Tracking":
+        """For a series that b4 has not seen. base: what the branch forked from."""
+        change = f"{date.today():%Y%m%d}-{slug}-{uuid4().hex[:12]}"
+        return cls({"revision": 1, "change-id": change, "prefixes": [], "base-branch": base})
+
+    @property
+    def revision(self) -> int:
+        """The version that b4 sends next, from 1."""
+        return int(self.series["revision"])
+
+    @property
+    def sent(self) -> Mapping[int, str]:
+        """Versions that were sent, with the Message-Id of the cover."""
+        history: Mapping[str, list[str]] = self.series.get("history", {})
+        return {int(version[1:]): ids[-1] for version, ids in history.items() if ids}
+
+    def at(self, revision: int) -> "Tracking":
+        """The same series at another version."""
+        return Tracking({**self.series, "revision": revision})
+
+    def as_json(self) -> str:
+        """As b4 reads it."""
+        return json.dumps({"series": dict(self.series)})
+
+
+def slug_of(branch: str) -> str:
+    """What b4 calls a branch without its b4/."""
+    return branch.removeprefix("b4/")
+
+
+def check_slug(slug: str) -> None:
+    """Refuse what b4 would not take for the name of a series. Raises UserError."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):
+        raise UserError(
+            f"--slug {slug!r}: not a name of small letters, digits and dashes",
+            "for example --slug my-pfnmap",
+        )
+
+
+def default_slug(series: tuple[str, ...]) -> str:
+    """A name for one or more series: what they share is said once."""
+    first = series[0].split("-")
+    words = list(first)
+    for name in series[1:]:
+        own = name.split("-")
+        shared = 0
+        while shared < min(len(first), len(own)) and first[shared] == own[shared]:
+            shared += 1
+        words += own[shared:]
+    return "-".join(words)
+
+
+def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
+    """Tracking and record of a branch. Raises UserError if this tool did not make it."""
+    record = _get(repo, branch, _RECORD)
+    if record is None:
+        raise UserError(
+            f"branch {branch} exists in {repo} and was not made by prep",
+            "choose another --slug",
+        )
+    try:
+        told = json.loads(record)
+        known = Record(
+            **{**told, "series": tuple(told["series"]), "changes": tuple(told["changes"])}
+        )
+        tracking = Tracking(json.loads(_tracking_text(repo, branch, known))["series"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"branch {branch}: its tracking cannot be read: {error}", "choose another --slug"
+        ) from None
+    return tracking, known
+
+
+def _tracking_text(repo: Path, branch: str, record: Record) -> str:
+    if record.strategy == "branch-description":
+        return _get(repo, branch, "b4-tracking") or ""
+    # The commit that holds the cover is the first of the branch.
+    first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
+    message = git.git(repo, "log", "-1", "--format=%B", first.split()[0]).text
+    return "{" + message.partition(MAGIC.splitlines()[0])[2].partition("{")[2]
+
+
+def configuration(branch: str, tracking: Tracking, record: Record, cover: str) -> dict[str, str]:
+    """Keys and values that a prepared branch has in the repository's configuration."""
+    keys = {"b4-prep-cover-strategy": record.strategy, _RECORD: json.dumps(asdict(record))}
+    if record.strategy == "branch-description":
+        keys |= {"description": cover, "b4-tracking": tracking.as_json()}
+    return {f"branch.{branch}.{key}": value for key, value in keys.items()}
+
+
+def _get(repo: Path, branch: str, key: str) -> str | None:
+    said = git.git(repo, "config", "-z", "--get", f"branch.{branch}.{key}", check=False)
+    return said.text.removesuffix("\0") if not said.returncode else None

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verdict of the checks on a series, kept: the same patches are checked once."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from dmabuf_patchgen import __version__
+from dmabuf_patchgen.prove import cache, checks, kbuild
+from dmabuf_patchgen.prove.kbuild import Progress
+from dmabuf_patchgen.prove.report import Report, Run
+from dmabuf_patchgen.prove.step import Patch
+from dmabuf_patchgen.tree.source import GitTree
+
+
+def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report:
+    """What the checks find in a series; from the last time if nothing changed since.
+
+    Only a series without findings is kept, as its report says all there is in few words.
+    """
+    kept = known(tree, patches)
+    if kept:
+        return kept
+    report = checks.check(tree, patches, progress=progress)
+    if not report.failed:
+        place = cache.room("verdicts") / _name(tree, patches)
+        partial = place.with_suffix(".partial")
+        partial.write_text(json.dumps([report.base, report.commits, report.checks]))
+        partial.rename(place)
+    return report
+
+
+def known(tree: GitTree, patches: Sequence[Patch]) -> Report | None:
+    """The report of a series that was checked before and found clean, None if it was not."""
+    place = cache.room("verdicts") / _name(tree, patches)
+    if not place.exists():
+        return None
+    base, commits, names = json.loads(place.read_text())
+    runs = tuple(Run(name, 1, 0.0, True) for name in names)
+    return Report(base, tuple(commits), 0.0, runs, ())
+
+
+def _name(tree: GitTree, patches: Sequence[Patch]) -> str:
+    what = hashlib.sha256()
+    for part in (__version__, cache.tree_id(tree), kbuild.toolchain().version):
+        what.update(part.encode() + b"\0")
+    for patch in patches:
+        what.update(patch.mail + b"\0")
+    return f"{what.hexdigest()[:32]}.json"
