@@ -100,9 +100,12 @@ def _exchange(directory: Path, stage: Path, old: Sequence[str]) -> None:
 def _written_before(directory: Path) -> dict[str, str] | None:
     try:
         files = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return {str(name): str(digest) for name, digest in files.items()}
+        known = {str(name): str(digest) for name, digest in files.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
+    # What it names may be moved away: nothing but a file beside it.
+    beside = (name not in ("", "..") and Path(name).name == name for name in known)
+    return known if all(beside) else None
 
 
 def _digest(content: bytes) -> str:
