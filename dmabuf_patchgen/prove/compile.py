@@ -3,6 +3,7 @@
 
 import posixpath
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
@@ -144,8 +145,27 @@ class Sparse:
         build = self._compile.build
         before = {stem: build.sparse.get(stem, ()) for stem in objects}
         build.check_sources(objects)
-        fresh = (added(before[stem], build.sparse[stem], step.new_lines) for stem in objects)
-        return tuple(dict.fromkeys(message for messages in fresh for message in messages))
+        fresh: list[Diagnostic] = []
+        for stem in objects:
+            fresh += added(before[stem], build.sparse[stem], step.new_lines)
+            if f"{stem}.c" in step.files:
+                fresh += blind(before[stem], build.sparse[stem])
+        return tuple(dict.fromkeys(fresh))
+
+
+def blind(before: Iterable[Diagnostic], after: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """An error where sparse saw little of a file that a commit touches.
+
+    lib.c of sparse: warning() says nothing once there was an error. One that the commit
+    brings is a finding by itself; one that was there before would let anything pass.
+    """
+    old = {message.kind for message in before}
+    text = "sparse warns of nothing in this file because of an error from before the commit: "
+    return tuple(
+        replace(message, type="BLIND", text=text + message.text)
+        for message in after
+        if message.level == "error" and message.kind in old
+    )[:1]
 
 
 def _stem(path: str) -> str:

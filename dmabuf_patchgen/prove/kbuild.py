@@ -213,8 +213,8 @@ def is_kept(fingerprint: str, tools: Toolchain) -> bool:
 
 
 def _place(name: str, tools: Toolchain) -> Path:
-    config = (DATA / "check.config").read_text()
-    what = json.dumps([name, config, asdict(tools)])
+    data = [(DATA / file).read_text() for file in ("check.config", "sparse-canary.h")]
+    what = json.dumps([name, data, asdict(tools)])
     return cache.room("build") / hashlib.sha256(what.encode()).hexdigest()[:32]
 
 
