@@ -2,12 +2,11 @@
 
 # A kernel tree to render for; without one, Debian's linux-source-6.12.
 KDIR ?=
-# Where `make series` puts its patches.
+# Where `make series` puts patches and mails.
 OUT ?= out
 
 SERIES := dma-buf-pfnmap dma-buf-map-info
 PYTHON := .venv/bin/python
-COMMAND := .venv/bin/dmabuf-patchgen
 FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
 
 .PHONY: help series test test-trees golden bench clean
@@ -15,9 +14,10 @@ FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
 help:
 	@echo 'Every target sets this machine up first: Debian packages and the environment .venv.'
 	@echo
-	@echo '  make series        render $(SERIES) for a kernel tree and check every patch'
+	@echo '  make series        render $(SERIES) for a kernel tree, check every patch'
+	@echo '                     and write patches and mails'
 	@echo '                       KDIR=/path/to/linux  that tree; otherwise linux-source-6.12'
-	@echo '                       OUT=DIR              patches in DIR/dma-buf-mmap; otherwise out'
+	@echo '                       OUT=DIR              where they go; otherwise out'
 	@echo '  make test          ruff, mypy and the tests, on the reference tree 6.12'
 	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest'
 	@echo '  make golden        write patches/ and selftests/ again, after a change of a template'
@@ -26,15 +26,7 @@ help:
 
 series:
 	@.ci/setup tree check
-	@set -e; tree='$(KDIR)'; \
-	if [ -z "$$tree" ]; then \
-		tree=$$($(FETCH) 6.12); \
-		echo "kernel tree: $$tree (KDIR=/path/to/linux for one of your own)"; \
-	fi; \
-	$(COMMAND) -C "$$tree" render $(SERIES) -o '$(OUT)/dma-buf-mmap'; \
-	$(COMMAND) -C "$$tree" check '$(OUT)/dma-buf-mmap'; \
-	echo "rendered and checked: $(SERIES), for $$tree"; \
-	echo "patches, in order, for git am: $$(realpath '$(OUT)/dma-buf-mmap')"
+	@.ci/series '$(KDIR)' '$(OUT)' $(SERIES)
 
 test:
 	@.ci/setup tree check test

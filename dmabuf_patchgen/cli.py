@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,16 +229,16 @@ def render(
     from dmabuf_patchgen.render.series import render as render_series
     from dmabuf_patchgen.tree.source import GitTree
 
-    if diff and (directory or branch):
+    if diff and (directory or branch is not None):
         raise click.UsageError("--diff writes nothing: give it without -o and --branch")
-    if not (diff or directory or branch):
+    if not (diff or directory or branch is not None):
         raise click.UsageError("nothing to write to: give -o DIR, --branch NAME or --diff")
-    if force and not branch:
+    if force and branch is None:
         raise click.UsageError("--force goes with --branch")
     tree = where.tree()
     author = branches.identity(where.path)
     replaces = None
-    if branch:
+    if branch is not None:
         if not isinstance(tree, GitTree):
             raise UserError(f"{tree.label}: not a git repository, so no branch", "give -o DIR")
         if author is None:
@@ -250,7 +250,7 @@ def render(
         replaces = branches.check(tree, branch, force)
     if directory:
         directories.check(directory)
-    rendered = render_series(Environment(), tree, names, dict(map(_assignment, typed)))
+    rendered = render_series(Environment(), tree, names, _assignments(typed))
     if author is None:
         author = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
         _narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
@@ -261,18 +261,23 @@ def render(
     if not rendered.commits:
         # Neither an empty branch nor an empty directory is a series.
         directory = branch = None
-    if directory or diff:
-        made = mails(tree, rendered.commits, author, when)
-        if diff:
-            for mail in made:
-                click.echo(_coloured(mail.content.decode(errors="replace")), nl=False)
-            return
-        assert directory
-        directories.write(directory, made, about)
+    if diff:
+        for mail in mails(tree, rendered.commits, author, when):
+            click.echo(_coloured(mail.content), nl=False)
+        return
+    with ExitStack() as stack:
+        tip = ""
+        if branch and isinstance(tree, GitTree):
+            made = branches.commits_on(tree, rendered.commits, author, when)
+            tip = stack.enter_context(made)
+        if directory:
+            directories.write(directory, mails(tree, rendered.commits, author, when), about)
+    # The branch last: all that is likely to fail comes before.
     if branch and isinstance(tree, GitTree):
         what = f"render {' '.join(rendered.series)}"
+        branches.point(tree.repo, branch, tip, author, what, replaces)
         about["branch"] = branch
-        about["tip"] = branches.create(tree, branch, rendered.commits, author, when, what, replaces)
+        about["tip"] = tip
     if as_json:
         about["tree"] = tree.label
         about["directory"] = str(directory) if directory else None
@@ -409,7 +414,7 @@ def prep(
         )
     wish = preparing.Wish(
         names=names,
-        typed=dict(map(_assignment, typed)),
+        typed=_assignments(typed),
         base=where.base,
         slug=slug,
         evidence=proofs.load(evidence) if evidence else None,
@@ -450,6 +455,10 @@ def prep(
         click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
     if not plan.report:
         click.echo("its patches were not checked")
+    elif plan.report.prepare_seconds:
+        click.echo(f"\n{plan.report.table()}\n")
+    else:
+        click.echo(f"checked before, nothing found: {', '.join(plan.report.checks)}")
     click.echo("next:")
     for command in plan.commands:
         click.echo(f"  {command}")
@@ -489,11 +498,16 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda said: status.update(escape(said))
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UserError(f"-p {text}: no NAME=VALUE", "for example -p severity=refuse")
-    return name, value
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    """Values of -p by name."""
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UserError(f"-p {text}: no NAME=VALUE", "for example -p severity=refuse")
+        if values.setdefault(name, value) != value:
+            raise UserError(f"-p {text}: {name} is given twice", "leave one of them out")
+    return values
 
 
 def _about(rendered: Rendered) -> dict[str, Any]:
@@ -541,15 +555,16 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _coloured(text: str) -> str:
-    """A patch in git's colours on a terminal, plain elsewhere or with NO_COLOR."""
+def _coloured(text: bytes) -> bytes:
+    """A patch in git's colours on a terminal, to the byte elsewhere or with NO_COLOR."""
     import os
 
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
-    colours = {"+": "green", "-": "red", "@": "cyan"}
-    return "".join(
-        click.style(line, fg=colours.get(line[:1])) for line in text.splitlines(keepends=True)
+    colours = {b"+": b"32", b"-": b"31", b"@": b"36"}
+    return b"".join(
+        b"\x1b[%sm%s\x1b[0m\n" % (colours[line[:1]], line) if line[:1] in colours else line + b"\n"
+        for line in text.split(b"\n")[:-1]
     )
 
 

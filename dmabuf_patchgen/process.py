@@ -105,7 +105,7 @@ def run(
             raise
     done = Finished(tuple(argv), child.returncode, out, err)
     if check and done.returncode:
-        raise UserError(f"{shlex.join(argv[:3])} failed: {done.last_words}")
+        raise UserError(f"{_shortened(shlex.join(argv))} failed: {done.last_words}")
     return done
 
 
@@ -134,6 +134,11 @@ def temporary(prefix: str, directory: Path | None = None) -> Iterator[Path]:
         with held():
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _shortened(command: str) -> str:
+    """A command in a message of one line; -v shows the whole of it."""
+    return command if len(command) <= 100 else f"{command[:97]}..."
 
 
 def kill_group(child: "subprocess.Popen[bytes]") -> None:

@@ -124,10 +124,11 @@ def _export(tree: GitTree, final: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         env = git.environment(GIT_INDEX_FILE=str(Path(scratch) / "index"))
         git.git(tree.repo, "read-tree", tree.commit, env=env)
+        # The directory is the work tree, as a bare repository has none.
         git.git(
             tree.repo,
             *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.symlinks=true"),
-            *("checkout-index", "--all", f"--prefix={partial}/"),
+            *("-c", "core.bare=false", f"--work-tree={partial}", "checkout-index", "--all"),
             env=env,
         )
     partial.rename(final)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's linux-source packages as kernel trees, fetched once and kept in the user's cache.
 
-`python -m dmabuf_patchgen.tree.debian 6.12` prints the path of a tree, `--matrix` those of all
-rows of the test matrix, one `series path` a line.
+`python -m dmabuf_patchgen.tree.debian 6.12` prints the path of a tree, `--repository 6.12` that
+of a git repository of it, `--matrix` those of all rows of the test matrix, one `series path` a
+line.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from pathlib import Path
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.tree import apt
+from dmabuf_patchgen.tree.repository import imported
+from dmabuf_patchgen.tree.source import DirectoryTree
 
 #: Rows of the matrix that have a name; the two newest series from NEW on join them.
 SETTLED = ("5.10", "6.1", "6.12")
@@ -71,6 +74,18 @@ def fetch(series: str) -> Path:
         raise UserError(f"{series!r} is no kernel series", "name one such as 6.12")
     with _alone():
         return _obtain(series, *_offers())
+
+
+def repository(series: str) -> Path:
+    """A bare git repository of fetch(series), tagged with a v and its version; made once.
+
+    Raises UserError as fetch() does, and if git cannot import the source.
+    """
+    root = fetch(series)
+    place = cache() / "repositories" / f"{root.name}.git"
+    if not place.exists():
+        _say(f"importing {root} into git, once")
+    return imported(root, place, f"Linux {DirectoryTree(root).version}")
 
 
 def matrix() -> Matrix:
@@ -294,11 +309,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dmabuf_patchgen.tree.debian")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("series", nargs="?", help="a kernel series such as 6.12")
+    what.add_argument("--repository", metavar="SERIES", help="the same, as a git repository")
     what.add_argument("--matrix", action="store_true", help="every row of the test matrix")
     said = parser.parse_args()
     try:
         if not said.matrix:
-            print(fetch(said.series))
+            print(repository(said.repository) if said.repository else fetch(said.series))
             return 0
         trees = matrix()
     except UserError as error:

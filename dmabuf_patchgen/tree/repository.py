@@ -34,7 +34,12 @@ def imported(root: Path, place: Path, label: str) -> Path:
             "--initial-branch=master", str(repo),
         )  # fmt: skip
         _import(repo, _stream(root, label))
-        repo.rename(place)
+        try:
+            repo.rename(place)
+        except OSError:
+            # Another process was quicker, and the same source gives the same repository.
+            if not place.exists():
+                raise
     return place
 
 
