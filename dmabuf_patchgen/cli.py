@@ -6,22 +6,20 @@ Rooms are imported in the verbs that need them: --help has to be there at once.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from dmabuf_patchgen import __version__, process
+from dmabuf_patchgen import __version__, output, process
 from dmabuf_patchgen.errors import Exit, UserError
 
 if TYPE_CHECKING:
-    from dmabuf_patchgen.render.series import Rendered
     from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 
@@ -101,7 +99,7 @@ def list_series(as_json: bool) -> None:
     environment = Environment()
     series = [catalogue.load(environment, name) for name in catalogue.names(environment)]
     if as_json:
-        _print_json([{"name": one.name, "title": one.title} for one in series])
+        output.print_json([{"name": one.name, "title": one.title} for one in series])
         return
     for one in series:
         click.echo(f"{one.name:20} {one.title}")
@@ -117,8 +115,6 @@ def show(name: str, as_json: bool) -> None:
     Example:
       dmabuf-patchgen show dma-buf-pfnmap
     """
-    import textwrap
-
     from dmabuf_patchgen.render import catalogue
     from dmabuf_patchgen.render.environment import Environment
 
@@ -129,7 +125,7 @@ def show(name: str, as_json: bool) -> None:
             for p in series.parameters.values()
         }
         patches = [{"template": p.template, "when": p.when} for p in series.patches]
-        _print_json(
+        output.print_json(
             {
                 "name": series.name,
                 "title": series.title,
@@ -140,18 +136,7 @@ def show(name: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}\n")
-    click.echo("Parameters (-p NAME=VALUE):")
-    for parameter in series.parameters.values():
-        click.echo(f"  {parameter.name}: {parameter.help}")
-        default = "" if parameter.default is None else f"; default {_shown(parameter.default)}"
-        click.echo(f"      takes {parameter.takes}{default}")
-        for choice in parameter.choices:
-            click.echo(f"      {choice.name:10} {choice.help}")
-    click.echo("\nPatches, in order:")
-    for patch in series.patches:
-        condition = f"   when {patch.when}" if patch.when else ""
-        click.echo(f"  {patch.template}{condition}")
+    output.tell_series(series)
 
 
 @cli.command()
@@ -171,7 +156,7 @@ def inspect(where: Where, as_json: bool) -> None:
     environment = Environment()
     facts = Facts(environment, TreeFacts(tree))
     if as_json:
-        _print_json(
+        output.print_json(
             {
                 "tree": tree.label,
                 "version": tree.version,
@@ -182,7 +167,7 @@ def inspect(where: Where, as_json: bool) -> None:
         return
     click.echo(f"{tree.label}: Linux {tree.version}\n")
     for name, value in facts.items():
-        click.echo(f"{name:26} {_shown(value):22} {environment.fact_table[name]['meaning']}")
+        click.echo(f"{name:26} {output.shown(value):22} {environment.fact_table[name]['meaning']}")
 
 
 @cli.command()
@@ -253,17 +238,17 @@ def render(
     rendered = render_series(Environment(), tree, names, _assignments(typed))
     if author is None:
         author = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
-        _narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
+        output.narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
     when = rendered.revised
     if isinstance(tree, GitTree):
         when = branches.date(tree, when)
-    about = _about(rendered)
+    about = output.about(rendered)
     if not rendered.commits:
         # Neither an empty branch nor an empty directory is a series.
         directory = branch = None
     if diff:
         for mail in mails(tree, rendered.commits, author, when):
-            click.echo(_coloured(mail.content), nl=False)
+            click.echo(output.coloured(mail.content), nl=False)
         return
     with ExitStack() as stack:
         tip = ""
@@ -281,9 +266,9 @@ def render(
     if as_json:
         about["tree"] = tree.label
         about["directory"] = str(directory) if directory else None
-        _print_json(about)
+        output.print_json(about)
         return
-    _tell(rendered)
+    output.tell(rendered)
     if directory:
         click.echo(f"patches: {directory}/*.patch")
     if branch:
@@ -317,7 +302,7 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
 
     if targets == ("-",):
         return _check_for_b4(where)
-    with _progress() as progress:
+    with output.progress_shown() as progress:
         if len(targets) == 1 and ".." in targets[0] and not Path(targets[0]).exists():
             tree = where.tree()
             base, patches = commits.from_range(_repository(tree), targets[0])
@@ -327,7 +312,7 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
             mails = commits.read_mails([Path(target) for target in targets])
             report = checks.check(tree, commits.from_mails(tree, mails), progress=progress)
     if as_json:
-        _print_json(report.as_dict())
+        output.print_json(report.as_dict())
     else:
         click.echo(report.table())
     return Exit.FINDINGS if report.failed else Exit.OK
@@ -424,9 +409,9 @@ def prep(
         allow_findings=allow_findings,
         strategy=strategy,
     )
-    with _progress() as progress:
+    with output.progress_shown() as progress:
         plan = preparing.plan(Environment(), tree, wish, progress, check=not dry_run)
-        about = _about(plan.rendered) | {
+        about = output.about(plan.rendered) | {
             "branch": plan.branch,
             "version": plan.record.revision,
             "to": list(plan.recipients.to),
@@ -437,31 +422,16 @@ def prep(
             if directory:
                 directories.write(directory, sent, about)
     if as_json:
-        _print_json(about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run})
+        output.print_json(
+            about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run}
+        )
         return
     if dry_run:
         click.echo(plan.letter)
-    _tell(plan.rendered)
-    for kind, addresses in (("to", plan.recipients.to), ("cc", plan.recipients.cc)):
-        for address in addresses:
-            click.echo(f"  {kind}: {address}")
-    state = "would be" if dry_run else "is"
-    click.echo(
-        f"branch {plan.branch} {state} v{plan.record.revision} of the series, on {plan.base}"
-    )
+    output.tell(plan.rendered)
+    output.tell_plan(plan, written=not dry_run)
     if directory and not dry_run:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
-    if not signoff:
-        click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
-    if not plan.report:
-        click.echo("its patches were not checked")
-    elif plan.report.prepare_seconds:
-        click.echo(f"\n{plan.report.table()}\n")
-    else:
-        click.echo(f"checked before, nothing found: {', '.join(plan.report.checks)}")
-    click.echo("next:")
-    for command in plan.commands:
-        click.echo(f"  {command}")
 
 
 def _check_for_b4(where: Where) -> int:
@@ -485,19 +455,6 @@ def _repository(tree: GitTree | DirectoryTree) -> Path:
     return tree.repo
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being done, on a terminal and nowhere else."""
-    if not sys.stderr.isatty():
-        yield lambda said: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status("") as status:
-        yield lambda said: status.update(escape(said))
-
-
 def _assignments(texts: Sequence[str]) -> dict[str, str]:
     """Values of -p by name."""
     values: dict[str, str] = {}
@@ -508,69 +465,3 @@ def _assignments(texts: Sequence[str]) -> dict[str, str]:
         if values.setdefault(name, value) != value:
             raise UserError(f"-p {text}: {name} is given twice", "leave one of them out")
     return values
-
-
-def _about(rendered: Rendered) -> dict[str, Any]:
-    """What was rendered, for --json and for the manifest; no path of this machine."""
-    return {
-        "tool": f"dmabuf-patchgen {__version__}",
-        "version": rendered.tree.version,
-        "series": list(rendered.series),
-        "parameters": {name: dict(values) for name, values in rendered.parameters.items()},
-        "patches": [
-            {
-                "series": patch.series,
-                "template": patch.template,
-                "subject": patch.commit.subject,
-                "files": sorted(patch.commit.files),
-            }
-            for patch in rendered.patches
-        ],
-        "left_out": [
-            {"series": one.series, "template": one.template, "reason": one.reason}
-            for one in rendered.left_out
-        ],
-    }
-
-
-def _tell(rendered: Rendered) -> None:
-    click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
-    for name, values in rendered.parameters.items():
-        shown = ", ".join(f"{key}={_shown(value)}" for key, value in values.items())
-        click.echo(f"series {name}: {shown}")
-    for number, patch in enumerate(rendered.patches, 1):
-        click.echo(f"  {number:04} {patch.commit.subject}")
-    for one in rendered.left_out:
-        click.echo(f"  left out: {one.subject or one.template}: {one.reason}")
-    if not rendered.patches:
-        click.echo("  nothing to do: the tree has all of it")
-
-
-def _shown(value: Any) -> str:
-    """A value as a user would type or read it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return " ".join(str(key) for key in value) or "none"
-    return str(value)
-
-
-def _coloured(text: bytes) -> bytes:
-    """A patch in git's colours on a terminal, to the byte elsewhere or with NO_COLOR."""
-    import os
-
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    colours = {b"+": b"32", b"-": b"31", b"@": b"36"}
-    return b"".join(
-        b"\x1b[%sm%s\x1b[0m\n" % (colours[line[:1]], line) if line[:1] in colours else line + b"\n"
-        for line in text.split(b"\n")[:-1]
-    )
-
-
-def _narrate(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -74,10 +74,12 @@ def run(
     stdin: bytes = b"",
     timeout: float | None = None,
     check: bool = True,
+    merged: bool = False,
 ) -> Finished:
     """Run a program and wait for it; its whole process group ends with it.
 
-    env: the whole environment, None for that of this process; timeout: seconds.
+    env: the whole environment, None for that of this process; timeout: seconds; merged: what
+    is said on stderr comes in stdout, at its place.
     Raises MissingTool if the program is not there, UserError if it fails and
     check is set, or if it takes longer than timeout.
     """
@@ -91,7 +93,7 @@ def run(
         env=env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         start_new_session=True,
     ) as child:
         try:
@@ -103,7 +105,7 @@ def run(
             # Ctrl-C, or an exception from a signal handler: nothing may go on behind us.
             kill_group(child)
             raise
-    done = Finished(tuple(argv), child.returncode, out, err)
+    done = Finished(tuple(argv), child.returncode, out, err or b"")
     if check and done.returncode:
         raise UserError(f"{_shortened(shlex.join(argv))} failed: {done.last_words}")
     return done

@@ -364,11 +364,11 @@ def test_every_fact_is_documented() -> None:
 
 
 def _check_facts(root: Path, series: str) -> None:
-    from dmabuf_patchgen.cli import _shown
+    from dmabuf_patchgen.output import shown
 
     facts = Facts(Environment(), TreeFacts(DirectoryTree(root)))
     said = {name: answers[series] for name, answers in _fact_table().items()}
-    assert said == {name: _shown(value) for name, value in facts.items()}
+    assert said == {name: shown(value) for name, value in facts.items()}
 
 
 def test_facts_of_the_reference_tree(linux_612: Path) -> None:

@@ -75,6 +75,7 @@ class Plan:
     record: Record
     replaces: str | None
     unchanged: bool
+    signed: bool
     report: Report | None
 
     @property
@@ -176,6 +177,7 @@ def plan(
         record=record,
         replaces=branch.tip(tree.repo, name) if before else None,
         unchanged=bool(before and before[1].tip == tip),
+        signed=wish.signoff,
         report=report,
     )
 

@@ -112,16 +112,14 @@ class Build:
 
     def make(self, *targets: str) -> Made:
         """Run make. Targets are kept together in its output, and it goes on after an error."""
-        # Messages belong to the command line above them, so both streams go into one; the
-        # script is constant, arguments never pass through the shell.
         argv = (
-            *("sh", "-c", 'exec "$@" 2>&1', "sh"),
             *("make", "-C", str(self.root), f"O={self.out}", f"-j{os.cpu_count() or 1}"),
             *("--keep-going", "--output-sync=target", "W=1"),
             *self.tools.choices,
             *targets,
         )
-        done = process.run(argv, env=environment(), check=False)
+        # Messages belong to the command line above them, so both streams go into one.
+        done = process.run(argv, env=environment(), check=False, merged=True)
         return Made(done.returncode, done.text, parse_build(done.text, str(self.root)))
 
     def must(self, *targets: str) -> Made:

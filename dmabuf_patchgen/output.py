@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How the verbs speak: results on stdout, narration on stderr, progress on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dmabuf_patchgen import __version__
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.post.prep import Plan
+    from dmabuf_patchgen.render.catalogue import Series
+    from dmabuf_patchgen.render.series import Rendered
+
+
+@contextmanager
+def progress_shown() -> Iterator[Callable[[str], None]]:
+    """What is being done, on a terminal and nowhere else."""
+    if not sys.stderr.isatty():
+        yield lambda said: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("") as status:
+        yield lambda said: status.update(escape(said))
+
+
+def about(rendered: Rendered) -> dict[str, Any]:
+    """What was rendered, for --json and for the manifest; no path of this machine."""
+    return {
+        "tool": f"dmabuf-patchgen {__version__}",
+        "version": rendered.tree.version,
+        "series": list(rendered.series),
+        "parameters": {name: dict(values) for name, values in rendered.parameters.items()},
+        "patches": [
+            {
+                "series": patch.series,
+                "template": patch.template,
+                "subject": patch.commit.subject,
+                "files": sorted(patch.commit.files),
+            }
+            for patch in rendered.patches
+        ],
+        "left_out": [
+            {"series": one.series, "template": one.template, "reason": one.reason}
+            for one in rendered.left_out
+        ],
+    }
+
+
+def tell(rendered: Rendered) -> None:
+    """What was rendered, patch by patch, and what was left out and why."""
+    click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
+    for name, values in rendered.parameters.items():
+        given = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
+        click.echo(f"series {name}: {given}")
+    for number, patch in enumerate(rendered.patches, 1):
+        click.echo(f"  {number:04} {patch.commit.subject}")
+    for one in rendered.left_out:
+        click.echo(f"  left out: {one.subject or one.template}: {one.reason}")
+    if not rendered.patches:
+        click.echo("  nothing to do: the tree has all of it")
+
+
+def tell_series(series: Series) -> None:
+    """A series as declared: what it does, its parameters and patches."""
+    click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}\n")
+    click.echo("Parameters (-p NAME=VALUE):")
+    for parameter in series.parameters.values():
+        click.echo(f"  {parameter.name}: {parameter.help}")
+        default = "" if parameter.default is None else f"; default {shown(parameter.default)}"
+        click.echo(f"      takes {parameter.takes}{default}")
+        for choice in parameter.choices:
+            click.echo(f"      {choice.name:10} {choice.help}")
+    click.echo("\nPatches, in order:")
+    for patch in series.patches:
+        condition = f"   when {patch.when}" if patch.when else ""
+        click.echo(f"  {patch.template}{condition}")
+
+
+def tell_plan(plan: Plan, *, written: bool) -> None:
+    """A series made ready: whom it goes to, what was checked, and what is left to its user."""
+    for kind, addresses in (("to", plan.recipients.to), ("cc", plan.recipients.cc)):
+        for address in addresses:
+            click.echo(f"  {kind}: {address}")
+    report = plan.report
+    if not report:
+        click.echo("its patches were not checked")
+    elif report.prepare_seconds:
+        click.echo(f"\n{report.table()}\n")
+    else:
+        click.echo(f"checked before, nothing found: {', '.join(report.checks)}")
+    if not plan.signed:
+        click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
+    state = "is" if written else "would be"
+    again = ", as before" if plan.unchanged else ""
+    click.echo(
+        f"branch {plan.branch} {state} v{plan.record.revision} of the series{again}, on {plan.base}"
+    )
+    click.echo("next:")
+    for command in plan.commands:
+        click.echo(f"  {command}")
+
+
+def shown(value: Any) -> str:
+    """A value as a user would type or read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(str(key) for key in value) or "none"
+    return str(value)
+
+
+def coloured(text: bytes) -> bytes:
+    """A patch in git's colours on a terminal, to the byte elsewhere or with NO_COLOR."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    colours = {b"+": b"32", b"-": b"31", b"@": b"36"}
+    return b"".join(
+        b"\x1b[%sm%s\x1b[0m\n" % (colours[line[:1]], line) if line[:1] in colours else line + b"\n"
+        for line in text.split(b"\n")[:-1]
+    )
+
+
+def narrate(text: str) -> None:
+    """Something worth knowing that is no result."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """A result for machines."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
