@@ -2,7 +2,8 @@
 """A rendered series as a new branch, made without a checkout and in one step."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -93,30 +94,25 @@ def check(tree: GitTree, name: str, force: bool) -> str | None:
     return there
 
 
-def create(
-    tree: GitTree,
-    name: str,
-    commits: Sequence[Commit],
-    author: Identity,
-    when: datetime,
-    what: str,
-    replaces: str | None,
-) -> str:
-    """Make the branch on the tree's commit; the id of its tip.
+@contextmanager
+def commits_on(
+    tree: GitTree, commits: Sequence[Commit], author: Identity, when: datetime
+) -> Iterator[str]:
+    """Make commits on the tree's; the id of the last, for which there is no ref yet.
 
-    when: date of the commits; what: told in the reflog; replaces: tip of the branch that is
-    replaced, None for a new one. It appears whole or not at all.
+    They are in the repository once the block ends without an error. when: their date.
     """
     with scratch_in(tree.repo) as made:
-        last = made.import_commits(commits, tree.commit, tree, author.at(when))
-    point(tree.repo, name, last, author, what, replaces)
-    return last
+        yield made.import_commits(commits, tree.commit, tree, author.at(when))
 
 
 def point(
     repo: Path, name: str, commit: str, author: Identity, what: str, replaces: str | None
 ) -> None:
-    """Let a branch point to a commit, if it still is as it was found. Raises UserError."""
+    """Let a branch point to a commit, if it still is as it was found. Raises UserError.
+
+    what: told in the reflog; replaces: tip of the branch that is replaced, None for a new one.
+    """
     # The hook of a repository that only shall get a branch has no say in it.
     with process.held():
         git.git(

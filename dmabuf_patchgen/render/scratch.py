@@ -57,7 +57,8 @@ class Scratch:
             "GIT_CONFIG_NOSYSTEM": "1",
             "LC_ALL": "C",
         }
-        self._objects = objects
+        if objects:
+            self._environment["GIT_OBJECT_DIRECTORY"] = str(objects)
 
     def git(self, *args: str, stdin: bytes = b"") -> process.Finished:
         """Run git here, deaf to any configuration but its own."""
@@ -99,18 +100,7 @@ class Scratch:
 
     def _fast_import(self, stream: list[bytes]) -> None:
         whole = b"".join([*stream, b"done\n"])
-        if self._objects is None:
-            self.git("fast-import", "--quiet", "--done", stdin=whole)
-            return
-        # As git receives a push: beside the objects that are there, and among them once all
-        # are. Whatever happens before leaves nothing; git itself would leave half a pack.
-        with process.held(), process.temporary("tmp_objdir-", self._objects) as incoming:
-            (incoming / "info").mkdir()
-            (incoming / "info" / "alternates").write_bytes(os.fsencode(self._objects) + b"\n")
-            self._environment["GIT_OBJECT_DIRECTORY"] = str(incoming)
-            self.git("fast-import", "--quiet", "--done", stdin=whole)
-            self._environment["GIT_OBJECT_DIRECTORY"] = str(self._objects)
-            _migrate(incoming, self._objects)
+        self.git("fast-import", "--quiet", "--done", stdin=whole)
 
     def _tip(self) -> str:
         return self.git("rev-parse", _SERIES).text.strip()
@@ -152,10 +142,21 @@ def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterato
 
 @contextmanager
 def scratch_in(repo: Path) -> Iterator[Scratch]:
-    """A scratch repository whose commits go to the object store of another."""
+    """A scratch repository whose commits are in the object store of another after the block.
+
+    As git receives a push: beside the objects that are there, and among them once all is
+    done. An exception leaves nothing; a fast-import of git's own would leave half a pack.
+    """
     said = git.git(
         repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
         "--show-object-format",
     ).text.splitlines()  # fmt: skip
-    with scratch(Path(said[0]), said[1]) as made:
-        yield made
+    objects = Path(said[0])
+    # Of that name git itself clears it away, should not even this program be able to.
+    with process.temporary("tmp_objdir-", objects) as incoming:
+        (incoming / "info").mkdir()
+        (incoming / "info" / "alternates").write_bytes(os.fsencode(objects) + b"\n")
+        with scratch(incoming, said[1]) as made:
+            yield made
+        with process.held():
+            _migrate(incoming, objects)
