@@ -47,7 +47,7 @@ def _run(arguments: list[str]) -> int:
         return _fail(error.message, error.hint, error.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "dmabuf-patchgen"
-        return _fail(error.format_message(), f"see {command} --help", Exit.USER)
+        return _fail(error.format_message().rstrip("."), f"see {command} --help", Exit.USER)
     except click.exceptions.Exit as error:
         return error.exit_code
     except BrokenPipeError:

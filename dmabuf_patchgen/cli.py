@@ -92,7 +92,12 @@ def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None
 @cli.command("list")
 @as_json
 def list_series(as_json: bool) -> None:
-    """List the series that can be rendered."""
+    """List the series that can be rendered.
+
+    \b
+    Example:
+      dmabuf-patchgen list --json
+    """
     from dmabuf_patchgen.render import catalogue
     from dmabuf_patchgen.render.environment import Environment
 
@@ -147,6 +152,10 @@ def inspect(where: Where, as_json: bool) -> None:
 
     These are the facts that templates decide by. They are found in the tree's files, never
     guessed from its version.
+
+    \b
+    Example:
+      dmabuf-patchgen -C ~/linux inspect --json
     """
     from dmabuf_patchgen.render.environment import Environment, Facts
     from dmabuf_patchgen.tree.facts import TreeFacts
