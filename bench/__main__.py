@@ -6,12 +6,14 @@ Exit code 2 where a limit is not held.
 """
 
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench import one_edit
-from bench.timing import Command, Comparison, compare, run
+from bench.timing import Command, Comparison, Measured, compare, run
 from dmabuf_patchgen import process
 from dmabuf_patchgen.tree import debian
 
@@ -40,6 +42,7 @@ def main() -> int:
                 "--help", Command("ours", (ours, "--help")),
                 Command("b4 --version", (b4, "--version")), 0.5, 10,
             ),
+            _preparing(repo),
         ]  # fmt: skip
     print(f"{'':38} {'ours':>10} {'theirs':>10} {'ratio':>6}  limit   memory   theirs is")
     for row in rows:
@@ -79,6 +82,29 @@ def _rendering(ours: str, repo: Path, scratch: Path) -> Comparison:
         Command("git am of the same patches", ("git", "am", "-q", *patches), repo, fresh),
         1.0,
         10,
+    )
+
+
+def _preparing(repo: Path) -> Comparison:
+    """prep of a series whose checks are known, against the b4 and get_maintainer.pl in it."""
+    prep = ("-C", str(repo), "--base", "base", "prep", *SERIES, "--slug", "bench")
+    print("checking both series once, which takes a minute or two", file=sys.stderr)
+    whole, calls = [], []
+    for _ in range(6):
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.prep_cost", *prep],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        whole.append(time.perf_counter() - started)
+        calls.append(float(done.stdout.splitlines()[-1]))
+        run(["git", "branch", "-q", "-D", "b4/bench"], repo)
+    # The first of them had to run the checks.
+    return Comparison(
+        "prep of both series, checked before",
+        Measured("ours", tuple(whole[1:]), 0),
+        Measured("the b4 and get_maintainer.pl in it", tuple(calls[1:]), 0),
+        1.2,
     )
 
 

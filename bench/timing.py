@@ -25,7 +25,7 @@ class Command:
 class Measured:
     """Runs of a command: wall seconds of each, and the most memory of any, in MB.
 
-    Memory is that of the largest single process, as wait4(2) tells.
+    Memory is that of the largest single process, as wait4(2) tells; 0 where it was not asked.
     """
 
     name: str
@@ -55,10 +55,10 @@ class Comparison:
 
     def line(self) -> str:
         """For the table."""
+        memory = f"{self.ours.megabytes:6.0f} MB" if self.ours.megabytes else " " * 9
         return (
             f"{self.what:38} {self.ours.median * 1000:7.0f} ms {self.theirs.median * 1000:7.0f} ms "
-            f"{self.ratio:6.2f}  < {self.below:<4g} {self.ours.megabytes:6.0f} MB   "
-            f"{self.theirs.name}"
+            f"{self.ratio:6.2f}  < {self.below:<4g} {memory}   {self.theirs.name}"
         )
 
 
