@@ -15,7 +15,10 @@ import pytest
 from tests.conftest import CHECKOUT, SmallRepo
 
 #: What building a wheel reads.
-SOURCES = ("LICENSES", "README.md", "dmabuf_patchgen", "pyproject.toml", "templates")
+SOURCES = (
+    "LICENSES", "README.md", "dmabuf_patchgen", "docs", "hatch_build.py", "pyproject.toml",
+    "templates",
+)  # fmt: skip
 
 
 def run(*argv: str | Path, cwd: Path) -> str:
@@ -86,6 +89,47 @@ def test_the_wheel_holds_every_template(wheel: Path) -> None:
 def test_the_wheel_holds_its_licence(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("dist-info/licenses/LICENSES/GPL-2.0-only.txt") for name in names)
+
+
+def test_the_man_page_is_installed(command: Path) -> None:
+    page = command.parent.parent / "share" / "man" / "man1" / "dmabuf-patchgen.1"
+    assert page.read_bytes() == (CHECKOUT / "docs" / "dmabuf-patchgen.1").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("shell", "place"),
+    [
+        ("bash", "bash-completion/completions/dmabuf-patchgen"),
+        ("zsh", "zsh/site-functions/_dmabuf-patchgen"),
+        ("fish", "fish/vendor_completions.d/dmabuf-patchgen.fish"),
+    ],
+)
+def test_completion_is_what_the_command_prints(
+    shell: str, place: str, command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_DMABUF_PATCHGEN_COMPLETE", f"{shell}_source")
+    printed = run(command, cwd=tmp_path)
+    assert "dmabuf-patchgen" in printed
+    assert (command.parent.parent / "share" / place).read_text() == printed
+
+
+def test_completion_in_bash(command: Path, tmp_path: Path) -> None:
+    """The installed script completes a verb, its options and the name of a series."""
+    installed = command.parent.parent / "share/bash-completion/completions/dmabuf-patchgen"
+
+    def completed(*words: str) -> set[str]:
+        ask = f"""
+            source {installed}
+            COMP_WORDS=({command} {" ".join(words)}) COMP_CWORD={len(words)}
+            _dmabuf_patchgen_completion {command}
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        return set(run("bash", "--norc", "-c", ask, cwd=tmp_path).split())
+
+    assert completed("pre") == {"prep"}
+    assert "--signoff" in completed("prep", "--s")
+    assert completed("prep", "dma-buf-p") == {"dma-buf-pfnmap"}
+    assert completed("prep", "dma-buf-pfnmap", "--nothing-like-it") == set()
 
 
 def test_list(command: Path, tmp_path: Path) -> None:
