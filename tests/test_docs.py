@@ -19,6 +19,9 @@ from jinja2 import Environment as PlainJinja
 
 from dmabuf_patchgen.cli import cli
 from dmabuf_patchgen.errors import Exit
+from dmabuf_patchgen.post import tracking
+from dmabuf_patchgen.post.settings import STRATEGIES
+from dmabuf_patchgen.post.tracking import Record
 from dmabuf_patchgen.render import catalogue, edit, parameters, place
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.patch_text import parse
@@ -83,8 +86,15 @@ def commands(path: Path) -> Iterator[Command]:
 
 
 def _is_run(command: Command) -> bool:
-    """Whether a command is run here: not if it installs, or builds a kernel for minutes."""
+    """Whether a command is run here: not if it installs, or builds a kernel for minutes.
+
+    prep does without -n, and what is done with a branch of it needs one.
+    """
     words = shlex.split(command.text)
+    if words[0] == "git" and {"checkout", "branch"} & {*words}:
+        return False
+    if "prep" in words and not {"-n", "--dry-run"} & {*words}:
+        return False
     return words[0] not in {"make", "pip", "pipx", "b4"} and "check" not in words
 
 
@@ -316,6 +326,29 @@ def test_every_message_in_the_table_is_one() -> None:
         for words in re.split(r"'?\.\.\.'?|'?\b[A-Z]+\b'?|\bline\b", message):
             fixed = words.strip(" :'=,")
             assert fixed in code, message
+
+
+def test_every_message_of_prep_in_the_table_is_one() -> None:
+    sources = sorted((CHECKOUT / "dmabuf_patchgen").rglob("*.py"))
+    code = re.sub(r'"\s*f?"', "", "".join(path.read_text() for path in sources))
+    text = (CHECKOUT / "docs" / "posting.md").read_text()
+    table = text.partition("| message | what to do |")[2]
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.M)
+    assert len(messages) > 8
+    for message in messages:
+        for words in re.split(r"\.\.\.|\b[A-Z]+\b", message):
+            assert words.strip(" ,") in code, message
+
+
+def test_the_keys_of_a_prepared_branch_are_documented() -> None:
+    record = Record((), {}, {}, "", "", STRATEGIES[0])
+    keys = tracking.configuration("b4/SLUG", tracking.Tracking(), record, "")
+    text = (CHECKOUT / "docs" / "posting.md").read_text()
+    for key in keys:
+        assert f"| `{key}` |" in text
+    for name in ("to", "cc", "exclude", "coverStrategy"):
+        assert f"`dmabuf-patchgen.{name}`" in text
+        assert f"dmabuf-patchgen.{name}" in MAN.read_text().replace("\\-", "-")
 
 
 def test_everything_that_templates_can_ask_is_documented() -> None:
