@@ -9,7 +9,6 @@ configuration; nothing is ever made in the user's repository for it.
 import importlib.metadata
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,12 +79,12 @@ class Workbench:
 
     def mails(self) -> list[tuple[str, bytes]]:
         """What b4 would send: file name and content, in order."""
-        with tempfile.TemporaryDirectory(dir=self._path.parent) as directory:
+        with process.temporary("mails-", self._path.parent) as directory:
             # -o is a dry run. Without a server b4 prepares for kernel.org's web endpoint, which
             # demands a signature, and that is the user's to give when they send.
             self.run("-c", "sendemail.smtpserver=127.0.0.1",
-                     "send", "--no-sign", "-o", directory)  # fmt: skip
-            return [(path.name, path.read_bytes()) for path in sorted(Path(directory).iterdir())]
+                     "send", "--no-sign", "-o", str(directory))  # fmt: skip
+            return [(path.name, path.read_bytes()) for path in sorted(directory.iterdir())]
 
     def run(self, *args: str) -> process.Finished:
         """Run b4, which asks nobody. Raises UserError with b4's own reason if it fails."""
@@ -111,8 +110,8 @@ def workbench(
     configuration: keys that the branch will have. Raises UserError.
     """
     b4 = find()
-    with tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-") as name:
-        path = Path(name) / "linux"
+    with process.temporary("dmabuf-patchgen-") as room:
+        path = room / "linux"
         path.mkdir()
         bench = Workbench(path, b4)
         bench.git("init", "--quiet", "--template=", f"--initial-branch={branch}")

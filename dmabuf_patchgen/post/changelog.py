@@ -30,7 +30,7 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     listing = git.git(repo, "range-diff", "--no-color", "--no-patch", *ranges).text
     for line in listing.splitlines():
         pair = _PAIR.match(line)
-        if pair and pair[2] in _SIGNS and "b4-submit-tracking" not in pair[4]:
+        if pair and pair[2] in _SIGNS:
             items.append(f"{_SIGNS[pair[2]]}: {pair[4]}")
     return [
         textwrap.fill(

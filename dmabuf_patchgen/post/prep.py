@@ -3,13 +3,12 @@
 
 import hashlib
 import re
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.post import b4, changelog, settings, tracking
 from dmabuf_patchgen.post.cover import Cover, cover
@@ -31,8 +30,8 @@ from dmabuf_patchgen.tree.source import GitTree
 
 #: Addresses of lists by version, unless the user's b4.linkmask says otherwise.
 _LINKMASK = "https://lore.kernel.org/r/%s"
-_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _TRAILER = re.compile(r"^[A-Z][\w-]*: \S")
+_PERSON = re.compile(r"^[A-Z][\w-]*: (.*<\S+@\S+>)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +116,11 @@ def plan(
             "git config --global user.email you@example.com",
         )
     known = settings.read(tree.repo)
-    strategy = wish.strategy or known.strategy
     slug = wish.slug or tracking.default_slug(wish.names)
     tracking.check_slug(slug)
     name = f"b4/{slug}"
-    before = _before(tree, name, strategy)
+    before = _before(tree, name, wish.strategy)
+    strategy = before[1].strategy if before else wish.strategy or known.strategy
     rendered = _signed(render(environment, tree, wish.names, wish.typed), author, wish.signoff)
     if not rendered.commits:
         raise UserError(f"{tree.label}: nothing to send: the tree has all of it")
@@ -140,12 +139,13 @@ def plan(
         [mail.content for mail in made],
         tuple(dict.fromkeys(address for one in series for address in one.lists)),
         (*known.to, *wish.to),
-        (*known.cc, *wish.cc),
+        (*known.cc, *wish.cc, *_credited(rendered)),
         known.exclude,
     )
     base = _base_name(tree, wish.base)
     with scratch_in(tree.repo) as repo:
         tip = repo.import_commits(rendered.commits, tree.commit, tree, author.at(when))
+    replaces = branch.tip(tree.repo, name) if before else None
     record = Record(
         series=rendered.series,
         parameters=rendered.parameters,
@@ -153,6 +153,7 @@ def plan(
         base=tree.commit,
         tip=tip,
         strategy=strategy,
+        replaces=replaces,
     )
     track, record = _version(tree.repo, before, record, Tracking.new(slug, base))
     passed = report.checks if report and not report.failed else ()
@@ -175,7 +176,7 @@ def plan(
         letter=_letter(text, to, author if wish.signoff else None, record.changes),
         tracking=track,
         record=record,
-        replaces=branch.tip(tree.repo, name) if before else None,
+        replaces=replaces,
         unchanged=bool(before and before[1].tip == tip),
         signed=wish.signoff,
         report=report,
@@ -205,27 +206,34 @@ def write(tree: GitTree, plan: Plan, progress: Callable[[str], None]) -> tuple[M
     with b4.workbench(tree, plan.branch, tip, plan.base, plan.configuration) as bench:
         bench.preflight()
         sent = tuple(Mail(name, content) for name, content in bench.mails())
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
+    with process.held():
         _point(tree, plan, tip)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     return sent
 
 
 def _point(tree: GitTree, plan: Plan, tip: str) -> None:
-    """Let branch and configuration be, or neither."""
-    branch.point(
-        tree.repo, plan.branch, tip, plan.author, f"prep v{plan.record.revision}", plan.replaces
-    )
+    """Let branch and configuration be, or neither.
+
+    The branch comes last. Killed before that, it is not there or still that of the version
+    before, which the next prep can go on from; a branch without tracking would be nobody's.
+    """
+    before = {key: tracking.value(tree.repo, key) for key in plan.configuration}
+    what = f"prep v{plan.record.revision}"
     try:
-        for key, value in plan.configuration.items():
-            git.git(tree.repo, "config", "--local", key, value)
+        _configure(tree.repo, plan.configuration)
+        branch.point(tree.repo, plan.branch, tip, plan.author, what, plan.replaces)
     except BaseException:
-        if plan.replaces is None:
-            with suppress(UserError):
-                git.git(tree.repo, "branch", "-q", "-D", plan.branch)
+        _configure(tree.repo, before)
         raise
+
+
+def _configure(repo: Path, values: Mapping[str, str | None]) -> None:
+    """Set keys of the repository's configuration; those without a value are taken out."""
+    for key, value in values.items():
+        if value is not None:
+            git.git(repo, "config", "--local", "--replace-all", key, value)
+        elif tracking.value(repo, key) is not None:
+            git.git(repo, "config", "--local", "--unset-all", key)
 
 
 def _tip_of(tree: GitTree, plan: Plan) -> str:
@@ -248,31 +256,39 @@ def _must_be_sha1(tree: GitTree) -> None:
         )
 
 
-def _before(tree: GitTree, name: str, strategy: str) -> tuple[Tracking, Record] | None:
-    """What is known of the version before, None if the branch is new."""
+def _before(tree: GitTree, name: str, wanted: str | None) -> tuple[Tracking, Record] | None:
+    """What is known of the version before, None if the branch is new. wanted: a strategy."""
     branch.must_be_free(tree.repo, name)
     tip = branch.tip(tree.repo, name)
     if tip is None:
         return None
     track, record = tracking.load(tree.repo, name)
-    if strategy != record.strategy:
+    if wanted not in (None, record.strategy):
         raise UserError(
-            f"branch {name} keeps its cover by {record.strategy}", f"not by {strategy}: leave it"
+            f"branch {name} keeps its cover by {record.strategy}, not by {wanted}",
+            "leave out --cover-strategy, or choose another --slug",
         )
-    ours = tip
-    if record.strategy == "commit":
-        # b4 rewrites the commits when it edits the cover below them: what they change counts.
-        ours = record.tip if _same_patches(tree.repo, name, record) else tip
-    if ours != record.tip:
+    # A kill at the last moment leaves the branch at the version before the one on record.
+    if tip not in (record.tip, record.replaces) and not _same_patches(tree.repo, tip, record):
         raise UserError(
             f"branch {name} has commits that prep did not make", "choose another --slug"
         )
     return track, record
 
 
-def _same_patches(repo: Path, name: str, record: Record) -> bool:
-    said = git.git(repo, "diff", "--quiet", record.tip, f"refs/heads/{name}", "--", check=False)
-    return said.returncode == 0
+def _same_patches(repo: Path, tip: str, record: Record) -> bool:
+    """Whether a branch has the patches on record, on top of a commit with the cover.
+
+    b4 makes all of them again when it edits that commit: what they say and change counts.
+    """
+
+    def told(revision: str) -> list[str]:
+        return git.git(
+            repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-z", "--reverse",
+            "--no-show-signature", "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
+        ).text.split("\0")  # fmt: skip
+
+    return record.strategy == "commit" and told(tip)[1:] == told(record.tip)
 
 
 def _version(
@@ -322,6 +338,11 @@ def _signed(rendered: Rendered, author: Identity, signoff: bool) -> Rendered:
         return replace(patch, commit=replace(patch.commit, message=f"{body}{gap}{line}\n"))
 
     return replace(rendered, patches=tuple(map(sign, rendered.patches)))
+
+
+def _credited(rendered: Rendered) -> list[str]:
+    """Who is named below the messages: b4 sends to them, so they are shown with the others."""
+    return [who for commit in rendered.commits for who in _PERSON.findall(commit.message)]
 
 
 def _digests(environment: Environment, rendered: Rendered) -> dict[str, str]:

@@ -7,7 +7,6 @@ To are people and Cc are lists, as b4's `prep --auto-to-cc` has it.
 import os
 import posixpath
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,8 +80,7 @@ def _asked(tree: Tree, mails: Sequence[bytes]) -> tuple[list[str], list[str]]:
                 "prepare the series on a whole kernel tree",
             )
     try:
-        with tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-") as name:
-            root = Path(name)
+        with process.temporary("dmabuf-patchgen-") as root:
             patches = _written_to(root, tree, mails)
             # All patches in one call, which reads MAINTAINERS once; both calls at the same time.
             with ThreadPoolExecutor(2) as pool:

@@ -31,7 +31,8 @@ class Record:
 
     series, parameters, templates (template -> digest): what it was rendered from; base, tip:
     commit ids; strategy: where the cover is; revision: the version it was prepared as;
-    changes: a changelog section per later version, the newest first.
+    changes: a changelog section per later version, the newest first; replaces: what the
+    branch pointed to before, None if it was new.
     """
 
     series: tuple[str, ...]
@@ -42,6 +43,7 @@ class Record:
     strategy: str
     revision: int = 1
     changes: tuple[str, ...] = ()
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def default_slug(series: tuple[str, ...]) -> str:
 
 def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
     """Tracking and record of a branch. Raises UserError if this tool did not make it."""
-    record = _get(repo, branch, _RECORD)
+    record = value(repo, f"branch.{branch}.{_RECORD}")
     if record is None:
         raise UserError(
             f"branch {branch} exists in {repo} and was not made by prep",
@@ -117,7 +119,9 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
             **{**told, "series": tuple(told["series"]), "changes": tuple(told["changes"])}
         )
         tracking = Tracking(json.loads(_tracking_text(repo, branch, known))["series"])
-    except (ValueError, TypeError, KeyError) as error:
+        # Of another form they would fail where nobody expects it.
+        _ = tracking.revision, tracking.sent
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(
             f"branch {branch}: its tracking cannot be read: {error}", "choose another --slug"
         ) from None
@@ -126,7 +130,7 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
 
 def _tracking_text(repo: Path, branch: str, record: Record) -> str:
     if record.strategy == "branch-description":
-        return _get(repo, branch, "b4-tracking") or ""
+        return value(repo, f"branch.{branch}.b4-tracking") or ""
     # The commit that holds the cover is the first of the branch.
     first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
     message = git.git(repo, "log", "-1", "--format=%B", first.split()[0]).text
@@ -141,6 +145,7 @@ def configuration(branch: str, tracking: Tracking, record: Record, cover: str) -
     return {f"branch.{branch}.{key}": value for key, value in keys.items()}
 
 
-def _get(repo: Path, branch: str, key: str) -> str | None:
-    said = git.git(repo, "config", "-z", "--get", f"branch.{branch}.{key}", check=False)
+def value(repo: Path, key: str) -> str | None:
+    """What a repository's own configuration has for a key, None if it is not there."""
+    said = git.git(repo, "config", "--local", "-z", "--get", key, check=False)
     return said.text.removesuffix("\0") if not said.returncode else None
