@@ -422,7 +422,7 @@ def prep(
         plan = preparing.plan(Environment(), tree, wish, progress, check=not dry_run)
         about = output.about(plan.rendered) | {
             "branch": plan.branch,
-            "version": plan.record.revision,
+            "revision": plan.record.revision,
             "to": list(plan.recipients.to),
             "cc": list(plan.recipients.cc),
         }

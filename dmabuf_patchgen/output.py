@@ -99,13 +99,18 @@ def tell_plan(plan: Plan, *, written: bool) -> None:
         click.echo(f"\n{report.table()}\n")
     else:
         click.echo(f"checked before, nothing found: {', '.join(report.checks)}")
-    if not plan.signed:
+    if not plan.record.signed:
         click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
     state = "is" if written else "would be"
     again = ", as before" if plan.unchanged else ""
     click.echo(
         f"branch {plan.branch} {state} v{plan.record.revision} of the series{again}, on {plan.base}"
     )
+    if plan.edited:
+        from dmabuf_patchgen.post import tracking
+
+        kept = f"git config branch.{plan.branch}.{tracking.EDITED}"
+        click.echo(f"its cover had been edited and was written anew; the edited one: {kept}")
     click.echo("next:")
     for command in plan.commands:
         click.echo(f"  {command}")

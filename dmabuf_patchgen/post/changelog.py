@@ -11,7 +11,10 @@ from dmabuf_patchgen.post.tracking import Record
 from dmabuf_patchgen.tree import git
 
 #: A line of git range-diff: number, id, sign, number, id, subject.
-_PAIR = re.compile(r"^\s*(\d+|-+):\s+\S+\s+([=!<>])\s+(\d+|-+):\s+\S+\s+(.*)$")
+_PAIR = re.compile(
+    r"^\s*(?:\d+|-+):\s+(?P<old>\S+)\s+(?P<sign>[=!<>])"
+    r"\s+(?:\d+|-+):\s+(?P<new>\S+)\s+(?P<subject>.*)$"
+)
 _SIGNS = {"!": "changed", "<": "dropped", ">": "new"}
 WIDTH = 75
 
@@ -26,18 +29,41 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     if old.base != new.base:
         items.append(f"rebased onto {_named(repo, new.base)}")
     items += _parameters(old.parameters, new.parameters)
+    items += [
+        f"{name}: templates as of {date} instead of {old.revised[name]}"
+        for name, date in new.revised.items()
+        if old.revised.get(name, date) != date
+    ]
+    if new.signed and not old.signed:
+        items.append("Signed-off-by added")
     ranges = (f"{old.base}..{old.tip}", f"{new.base}..{new.tip}")
     listing = git.git(repo, "range-diff", "--no-color", "--no-patch", *ranges).text
     for line in listing.splitlines():
         pair = _PAIR.match(line)
-        if pair and pair[2] in _SIGNS:
-            items.append(f"{_SIGNS[pair[2]]}: {pair[4]}")
+        if not pair or pair["sign"] not in _SIGNS:
+            continue
+        if pair["sign"] == "!" and _says_the_same(repo, pair["old"], pair["new"]):
+            continue
+        items.append(f"{_SIGNS[pair['sign']]}: {pair['subject']}")
     return [
         textwrap.fill(
             item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
         )
         for item in items
     ]
+
+
+def _says_the_same(repo: Path, old: str, new: str) -> bool:
+    """Whether two patches differ in nothing but a Signed-off-by."""
+
+    def told(commit: str) -> tuple[str, str]:
+        message = git.git(repo, "log", "-1", "--no-show-signature", "--format=%B", commit).text
+        lines = (line for line in message.splitlines() if not line.startswith("Signed-off-by:"))
+        diff = git.git(repo, "diff-tree", "-p", commit).stdout
+        patch_id = git.git(repo, "patch-id", "--stable", stdin=diff).text.split()[:1]
+        return "\n".join(lines).strip(), "".join(patch_id)
+
+    return told(old) == told(new)
 
 
 def section(version: int, items: list[str], link: str | None) -> str:

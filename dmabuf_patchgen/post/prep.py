@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A series made ready for the list: rendered, checked, with its cover, as a branch of b4's."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dmabuf_patchgen import process
-from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.post import b4, changelog, settings, tracking
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.post.recipients import Recipients, recipients
@@ -59,7 +58,7 @@ class Plan:
     """A series ready to be written, with everything that its user may want to see first.
 
     replaces: tip of the version before it, None for the first; report: what the checks
-    found, None if they were not run; configuration: what the branch will have.
+    found, None if they were not run; edited: the cover before, if its user had edited it.
     """
 
     branch: str
@@ -74,13 +73,15 @@ class Plan:
     record: Record
     replaces: str | None
     unchanged: bool
-    signed: bool
+    edited: str | None
     report: Report | None
 
     @property
     def configuration(self) -> dict[str, str]:
         """Keys and values that the branch has in the repository's configuration."""
-        return tracking.configuration(self.branch, self.tracking, self.record, self.letter)
+        return tracking.configuration(
+            self.branch, self.tracking, self.record, self.letter, self.edited
+        )
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -139,7 +140,7 @@ def plan(
         [mail.content for mail in made],
         tuple(dict.fromkeys(address for one in series for address in one.lists)),
         (*known.to, *wish.to),
-        (*known.cc, *wish.cc, *_credited(rendered)),
+        (*known.cc, *wish.cc, *_credited(rendered, author)),
         known.exclude,
     )
     base = _base_name(tree, wish.base)
@@ -149,13 +150,15 @@ def plan(
     record = Record(
         series=rendered.series,
         parameters=rendered.parameters,
-        templates=_digests(environment, rendered),
+        revised={one.name: f"{one.revised:%Y-%m-%d}" for one in series},
+        signed=wish.signoff,
         base=tree.commit,
         tip=tip,
         strategy=strategy,
         replaces=replaces,
     )
     track, record = _version(tree.repo, before, record, Tracking.new(slug, base))
+    edited = before and tracking.edited_cover(tree.repo, name, before[1])
     passed = report.checks if report and not report.failed else ()
     text = cover(
         environment,
@@ -163,8 +166,9 @@ def plan(
         version=record.revision,
         evidence=wish.evidence,
         checked=passed,
-        base=base,
+        base=_told_base(tree, base),
     )
+    letter = _letter(text, to, author if wish.signoff else None, record.changes)
     return Plan(
         branch=name,
         base=base,
@@ -173,18 +177,20 @@ def plan(
         when=when,
         recipients=to,
         cover=text,
-        letter=_letter(text, to, author if wish.signoff else None, record.changes),
+        letter=letter,
         tracking=track,
-        record=record,
+        record=replace(record, cover=tracking.cover_digest(letter)),
+        edited=edited or None,
         replaces=replaces,
         unchanged=bool(before and before[1].tip == tip),
-        signed=wish.signoff,
         report=report,
     )
 
 
 class Findings(UserError):
     """The checks found something, so the series is not made ready."""
+
+    exit_code = Exit.FINDINGS
 
     def __init__(self, report: Report) -> None:
         held = [finding for finding in report.findings if finding.exempt is None]
@@ -325,6 +331,15 @@ def _base_name(tree: GitTree, given: str | None) -> str:
     return tree.commit if head.returncode else head.text.strip()
 
 
+def _told_base(tree: GitTree, name: str) -> str:
+    """The base for the letter's readers, to whom the name of a branch tells nothing."""
+    if not git.git(
+        tree.repo, "rev-parse", "--verify", "--quiet", f"refs/tags/{name}", check=False
+    ).returncode:
+        return name
+    return f"Linux {tree.version}, commit {tree.commit[:12]}"
+
+
 def _signed(rendered: Rendered, author: Identity, signoff: bool) -> Rendered:
     """The series with its author's Signed-off-by below every message, if they want that."""
     if not signoff:
@@ -340,18 +355,10 @@ def _signed(rendered: Rendered, author: Identity, signoff: bool) -> Rendered:
     return replace(rendered, patches=tuple(map(sign, rendered.patches)))
 
 
-def _credited(rendered: Rendered) -> list[str]:
-    """Who is named below the messages: b4 sends to them, so they are shown with the others."""
-    return [who for commit in rendered.commits for who in _PERSON.findall(commit.message)]
-
-
-def _digests(environment: Environment, rendered: Rendered) -> dict[str, str]:
-    return {
-        patch.template: hashlib.sha256(
-            (environment.root / patch.template).read_bytes()
-        ).hexdigest()[:12]
-        for patch in rendered.patches
-    }
+def _credited(rendered: Rendered, author: Identity) -> list[str]:
+    """Who else is named below the messages: b4 sends to them, so they are shown with the others."""
+    named = [who for commit in rendered.commits for who in _PERSON.findall(commit.message)]
+    return [who for who in named if not who.endswith(f"<{author.email}>")]
 
 
 def _must_match(tree: GitTree, evidence: Evidence, made: Sequence[Mail]) -> None:
@@ -359,7 +366,7 @@ def _must_match(tree: GitTree, evidence: Evidence, made: Sequence[Mail]) -> None
     if not evidence.matches(ids):
         raise UserError(
             "the evidence is of other patches than these",
-            "prove this series, with these parameters",
+            "give the evidence of this series, with these parameters, or none",
         )
 
 

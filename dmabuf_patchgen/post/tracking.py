@@ -5,6 +5,7 @@ Both are configuration of the branch, so they go where the branch goes: `git bra
 `b4 prep --cleanup` take them along.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -23,27 +24,32 @@ MAGIC = (
     "# This section is used internally by b4 prep for tracking purposes.\n"
 )
 _RECORD = "dmabuf-patchgen"
+#: Key of the branch under which a cover is kept that its user had edited.
+EDITED = "dmabuf-patchgen-edited"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What this tool last put on the branch.
 
-    series, parameters, templates (template -> digest): what it was rendered from; base, tip:
-    commit ids; strategy: where the cover is; revision: the version it was prepared as;
-    changes: a changelog section per later version, the newest first; replaces: what the
-    branch pointed to before, None if it was new.
+    series, parameters, revised (series -> date of its templates): what it was rendered from;
+    base, tip: commit ids; signed: whether the patches have a Signed-off-by; strategy: where the
+    cover is; cover: digest of it; revision: the version it was prepared as; changes: a
+    changelog section per later version, the newest first; replaces: what the branch pointed
+    to before, None if it was new.
     """
 
     series: tuple[str, ...]
     parameters: Mapping[str, Mapping[str, Any]]
-    templates: Mapping[str, str]
+    revised: Mapping[str, str]
     base: str
     tip: str
     strategy: str
     revision: int = 1
     changes: tuple[str, ...] = ()
     replaces: str | None = None
+    signed: bool = False
+    cover: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +137,43 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
 def _tracking_text(repo: Path, branch: str, record: Record) -> str:
     if record.strategy == "branch-description":
         return value(repo, f"branch.{branch}.b4-tracking") or ""
-    # The commit that holds the cover is the first of the branch.
-    first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
-    message = git.git(repo, "log", "-1", "--format=%B", first.split()[0]).text
+    message = _cover_commit(repo, branch, record)
     return "{" + message.partition(MAGIC.splitlines()[0])[2].partition("{")[2]
 
 
-def configuration(branch: str, tracking: Tracking, record: Record, cover: str) -> dict[str, str]:
-    """Keys and values that a prepared branch has in the repository's configuration."""
+def _cover_commit(repo: Path, branch: str, record: Record) -> str:
+    """Message of the commit that holds the cover, the first of the branch."""
+    first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
+    return git.git(repo, "log", "-1", "--format=%B", first.split()[0]).text
+
+
+def cover_digest(letter: str) -> str:
+    """What tells whether a cover was edited: all of it above the changelog, which b4 adds to."""
+    body = letter.split("\n---\n", 1)[0].strip()
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def edited_cover(repo: Path, branch: str, record: Record) -> str | None:
+    """The cover of a branch if somebody edited it since prep wrote it, None if it is as it was."""
+    if record.strategy == "branch-description":
+        letter = value(repo, f"branch.{branch}.description") or ""
+    else:
+        letter = _cover_commit(repo, branch, record).partition(MAGIC.splitlines()[0])[0]
+    return letter if cover_digest(letter) != record.cover else None
+
+
+def configuration(
+    branch: str, tracking: Tracking, record: Record, cover: str, edited: str | None
+) -> dict[str, str]:
+    """Keys and values that a prepared branch has in the repository's configuration.
+
+    edited: the cover before this one if its user had edited it, which is kept beside.
+    """
     keys = {"b4-prep-cover-strategy": record.strategy, _RECORD: json.dumps(asdict(record))}
     if record.strategy == "branch-description":
         keys |= {"description": cover, "b4-tracking": tracking.as_json()}
+    if edited is not None:
+        keys[EDITED] = edited
     return {f"branch.{branch}.{key}": value for key, value in keys.items()}
 
 
