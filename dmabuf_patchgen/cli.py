@@ -438,9 +438,9 @@ def prep(
     if dry_run:
         click.echo(plan.letter)
     output.tell(plan.rendered)
-    output.tell_plan(plan, written=not dry_run)
     if directory and not dry_run:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
+    output.tell_plan(plan, written=not dry_run)
 
 
 def _check_for_b4(where: Where) -> int:

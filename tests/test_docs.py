@@ -342,7 +342,7 @@ def test_every_message_of_prep_in_the_table_is_one() -> None:
 
 def test_the_keys_of_a_prepared_branch_are_documented() -> None:
     record = Record((), {}, {}, "", "", STRATEGIES[0])
-    keys = tracking.configuration("b4/SLUG", tracking.Tracking(), record, "")
+    keys = tracking.configuration("b4/SLUG", tracking.Tracking(), record, "", "")
     text = (CHECKOUT / "docs" / "posting.md").read_text()
     for key in keys:
         assert f"| `{key}` |" in text
