@@ -13,6 +13,7 @@ from pathlib import Path
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.xdg import cache
 
 #: An exported tree takes 1.5 GB, a prepared build 50 MB; the least recently used go first.
 _KEEP = {"trees": 3, "build": 10}
@@ -20,8 +21,7 @@ _KEEP = {"trees": 3, "build": 10}
 
 def room(kind: str) -> Path:
     """The directory of one kind of kept things, created as needed."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    place = Path(home).resolve() / "dmabuf-patchgen" / kind
+    place = cache().resolve() / kind
     if any(letter in str(place) for letter in " :"):
         raise UserError(
             f"{place}: kbuild takes no path with a space or a colon",

@@ -14,14 +14,6 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, Tree
 
-#: format-patch whatever the user's configuration: the same bytes from any clone.
-_FORMAT = (
-    "-c", "diff.suppressBlankEmpty=false", "format-patch", "--stdout", "--zero-commit",
-    "--full-index", "--no-signature", "--no-thread", "--no-attach", "--no-base",
-    "--subject-prefix=PATCH", "--no-cover-letter", "-U3", "--diff-algorithm=myers",
-    "--src-prefix=a/", "--dst-prefix=b/", "--no-to", "--no-cc", "--no-add-header", "--no-notes",
-    "--no-numbered", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", "-1",
-)  # fmt: skip
 _FILE_MODES = ("100644", "100755")
 
 
@@ -66,7 +58,9 @@ def from_range(repo: Path, revisions: str) -> tuple[GitTree, tuple[Patch, ...]]:
 
 def commit_patch(repo: Path, commit: str, parent: str) -> Patch:
     """A commit of a repository as a patch on its parent."""
-    mail = git.git(repo, *_FORMAT, commit, env=environment()).stdout
+    mail = git.git(
+        repo, *git.FORMAT_PATCH, "--stdout", "--no-numbered", "-1", commit, env=environment()
+    ).stdout
     message = git.git(repo, "log", "-1", "--format=%B", "--encoding=UTF-8", commit).text
     return Patch(Commit(message.rstrip("\n") + "\n", changes(repo, parent, commit)), mail)
 

@@ -19,16 +19,6 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import Tree
 
-# Every option that a configuration could change is given, so that any user's git gives the
-# same bytes (git-format-patch(1), git-config(1): format.*, diff.*).
-_FORMAT_PATCH = (
-    "-c", "diff.suppressBlankEmpty=false",
-    "format-patch", "--zero-commit", "--full-index", "--no-signature", "--no-thread",
-    "--no-attach", "--no-base", "--subject-prefix=PATCH", "--no-cover-letter",
-    "--suffix=.patch", "-U3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/",
-    "--no-to", "--no-cc", "--no-add-header", "--no-notes", "--numbered", "--no-renames",
-    "--no-color", "--no-ext-diff", "--no-textconv",
-)  # fmt: skip
 _SERIES = "refs/heads/series"
 
 
@@ -95,7 +85,8 @@ class Scratch:
     def format_patch(self, base: str, tip: str) -> list[tuple[str, bytes]]:
         """The mails of the commits between two: file name and content, in order."""
         with tempfile.TemporaryDirectory(dir=self.path) as directory:
-            self.git(*_FORMAT_PATCH, "-o", directory, f"{base}..{tip}")
+            numbered = ("--numbered", "--suffix=.patch", "-o", directory)
+            self.git(*git.FORMAT_PATCH, *numbered, f"{base}..{tip}")
             return [(path.name, path.read_bytes()) for path in sorted(Path(directory).iterdir())]
 
     def _fast_import(self, stream: list[bytes]) -> None:

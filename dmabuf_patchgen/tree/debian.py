@@ -25,6 +25,7 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.tree import apt
 from dmabuf_patchgen.tree.repository import imported
 from dmabuf_patchgen.tree.source import DirectoryTree
+from dmabuf_patchgen.xdg import cache
 
 #: Rows of the matrix that have a name; the two newest series from NEW on join them.
 SETTLED = ("5.10", "6.1", "6.12")
@@ -54,13 +55,6 @@ class Matrix:
 
     rows: tuple[Row, ...]
     remarks: tuple[str, ...]
-
-
-def cache() -> Path:
-    """Where this project keeps what it fetched: dmabuf-patchgen under XDG_CACHE_HOME."""
-    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has a relative path ignored.
-    return (said if said.is_absolute() else Path.home() / ".cache") / "dmabuf-patchgen"
 
 
 def fetch(series: str) -> Path:
