@@ -117,7 +117,7 @@ def plan(
             "git config --global user.email you@example.com",
         )
     known = settings.read(tree.repo)
-    slug = wish.slug or tracking.default_slug(wish.names)
+    slug = tracking.default_slug(wish.names) if wish.slug is None else wish.slug
     tracking.check_slug(slug)
     name = f"b4/{slug}"
     before = _before(tree, name, wish.strategy)
@@ -289,10 +289,11 @@ def _same_patches(repo: Path, tip: str, record: Record) -> bool:
     """
 
     def told(revision: str) -> list[str]:
-        return git.git(
+        said = git.git(
             repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-z", "--reverse",
             "--no-show-signature", "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
-        ).text.split("\0")  # fmt: skip
+        ).text  # fmt: skip
+        return [patch.strip() for patch in said.split("\0")]
 
     return record.strategy == "commit" and told(tip)[1:] == told(record.tip)
 
@@ -303,7 +304,7 @@ def _version(
     """Tracking and record of this version: the first, the same again, or the next."""
     if before is None:
         return new, record
-    track, old = before
+    track, old = before[0].on(new), before[1]
     items = changelog.changes(repo, old, record)
     if not items and track.revision == old.revision:
         return track, replace(record, revision=old.revision, changes=old.changes)

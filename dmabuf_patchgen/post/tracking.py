@@ -79,6 +79,10 @@ class Tracking:
         """The same series at another version."""
         return Tracking({**self.series, "revision": revision})
 
+    def on(self, other: "Tracking") -> "Tracking":
+        """The same series on the base of another, which b4 looks up by its name."""
+        return Tracking({**self.series, "base-branch": other.series["base-branch"]})
+
     def as_json(self) -> str:
         """As b4 reads it."""
         return json.dumps({"series": dict(self.series)})
