@@ -5,19 +5,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import debian
-from tests import repos
+from tests import network, repos
 from tests.repos import Kind
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: Kernel sources are gigabytes: the one thing of the user's that tests share.
-CACHE = debian.cache()
+CACHE = xdg.cache()
 
 _MATRIX = pytest.StashKey[debian.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
@@ -132,7 +134,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: bool(_SLOW & {*getattr(item, "fixturenames", ())}))
+    items.sort(key=_is_slow)
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Before the first test: fetch what they need, then leave the network for good."""
+    if session.config.option.collectonly:
+        return
+    if any(map(_is_slow, session.items)):
+        # Without it those tests fail by themselves; the others do not need it.
+        with suppress(UserError):
+            debian.fetch("6.12")
+    network.leave()
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return bool(_SLOW & {*getattr(item, "fixturenames", ())})
 
 
 def pytest_terminal_summary(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.tree import apt, debian
 from dmabuf_patchgen.tree.apt import Source
@@ -98,7 +99,7 @@ def mirror(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mirro
 
 
 def store() -> Path:
-    return debian.cache() / "linux-source"
+    return xdg.cache() / "linux-source"
 
 
 def kept() -> list[str]:
@@ -107,7 +108,7 @@ def kept() -> list[str]:
 
 def forget_offers() -> None:
     """Let what apt said be of two days ago."""
-    offers = debian.cache() / "apt" / "offers.json"
+    offers = xdg.cache() / "apt" / "offers.json"
     before = time.time() - 2 * debian.FRESH
     os.utime(offers, (before, before))
 
@@ -174,7 +175,7 @@ def test_lists_that_were_removed_are_read_again(mirror: Mirror) -> None:
     mirror.add("9.1", "9.1.1-1")
     mirror.add("9.2", "9.2.1-1")
     debian.fetch("9.1")
-    shutil.rmtree(debian.cache() / "apt" / "lists")
+    shutil.rmtree(xdg.cache() / "apt" / "lists")
     assert debian.fetch("9.2").name == "9.2.1-1"
 
 
@@ -315,10 +316,10 @@ def test_choose(known: str, chosen: str, remarks: tuple[str, ...]) -> None:
 
 def test_cache_follows_xdg(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/there")
-    assert debian.cache() == Path("/there/dmabuf-patchgen")
+    assert xdg.cache() == Path("/there/dmabuf-patchgen")
     for ignored in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", ignored)
-        assert debian.cache() == home / ".cache" / "dmabuf-patchgen"
+        assert xdg.cache() == home / ".cache" / "dmabuf-patchgen"
 
 
 def test_sources_in_deb822() -> None:
