@@ -1,0 +1,515 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""prep makes a branch with all that belongs to it, or refuses in one line and leaves nothing."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.conftest import CHECKOUT, SmallRepo
+from tests.developer import BRANCH, REF, SERIES, SUBJECTS, Developer
+from tests.repos import Kind, git
+from tests.test_branch import dirty, private
+from tests.test_evidence import SHOWN
+
+MAP_INFO = "dma-buf-map-info"
+
+
+@pytest.fixture
+def developer(small_repo: SmallRepo, home: Path, identity: str) -> Developer:
+    return Developer(small_repo(kind=Kind.UNCHECKED), home)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place for temporary files."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    return place
+
+
+def said_of(repo: Path) -> dict[str, tuple[int, bytes]]:
+    """All of a repository but objects, which git itself clears away."""
+    found = tiny.snapshot(*private(repo))
+    return {path: held for path, held in found.items() if "/objects/" not in path}
+
+
+def letter(developer: Developer, branch: str = BRANCH) -> str:
+    return developer.config(branch)["description"]
+
+
+def changelog(developer: Developer) -> str:
+    return letter(developer).partition("\n---\n")[2]
+
+
+# What is made.
+
+
+def test_a_branch_with_its_cover_and_tracking(developer: Developer, tmp_path: Path) -> None:
+    said = developer.prep("--base", "v6.12", "-o", tmp_path / "out")
+    subjects = git(developer.repo, "log", "--reverse", "--format=%s", f"v6.12..{REF}")
+    assert subjects.splitlines() == [*SUBJECTS]
+    assert f"branch {BRANCH} is v1 of the series, on v6.12" in said
+    assert "it has no Signed-off-by, which is yours to give: prep --signoff" in said
+    for command in (f"git checkout {BRANCH}", "b4 prep --show-info", "b4 send"):
+        assert f"\n  {command}\n" in f"{said}\n"
+    assert letter(developer).startswith("dma-buf: require VM_PFNMAP for CPU mappings\n\n")
+    tracking = json.loads(developer.config()["b4-tracking"])["series"]
+    assert (tracking["revision"], tracking["base-branch"]) == (1, "v6.12")
+
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert [name[:4] for name in names] == ["0000", "0001", "0002", "0003", "0004", "seri"]
+    cover = (tmp_path / "out" / names[0]).read_text()
+    assert f"\nchange-id: {tracking['change-id']}\n" in cover
+    assert "EDITME" not in letter(developer) + cover
+
+
+def test_two_series_and_a_name(developer: Developer) -> None:
+    said = developer.prep("--slug", "my-mmap", series=f"{SERIES} {MAP_INFO}")
+    assert "branch b4/my-mmap is v1" in said
+    subjects = git(developer.repo, "log", "--format=%s", "master..refs/heads/b4/my-mmap")
+    assert {*SUBJECTS} < {*subjects.splitlines()}
+    assert "change-id" in developer.config("b4/my-mmap")["b4-tracking"]
+    assert git(developer.repo, "branch", "--list", "b4/*").split() == ["b4/my-mmap"]
+
+
+def test_signed_once(developer: Developer, identity: str, tmp_path: Path) -> None:
+    said = developer.prep("--signoff", "-o", tmp_path)
+    assert "Signed-off-by" not in said
+    line = f"Signed-off-by: {identity}"
+    for path in sorted(tmp_path.glob("*.eml")):
+        assert path.read_text().count("Signed-off-by:") == 1
+        assert f"\n{line}\n" in path.read_text()
+    who = git(developer.repo, "log", "--format=%an <%ae>|%cn <%ce>", f"master..{REF}")
+    assert {*who.splitlines()} == {f"{identity}|{identity}"}
+    # The tree's own judge, and the control: unsigned they do not pass.
+    assert not style(developer, tmp_path / "style", f"master..{REF}") & SIGNED
+    developer.prep("--slug", "unsigned")
+    assert style(developer, tmp_path / "other", "master..b4/unsigned") & SIGNED == {
+        "MISSING_SIGN_OFF"
+    }
+
+
+SIGNED = {"MISSING_SIGN_OFF", "BAD_SIGN_OFF", "NO_AUTHOR_SIGN_OFF"}
+
+
+def style(developer: Developer, at: Path, commits: str) -> set[str]:
+    """Types of what the tree's checkpatch.pl --strict finds in commits."""
+    git(developer.repo, "format-patch", "-q", "-o", str(at), commits)
+    git(developer.repo, "--work-tree", str(at), "checkout", "v6.12", "--", "scripts")
+    git(developer.repo, "read-tree", "--empty")
+    done = subprocess.run(
+        ["perl", "scripts/checkpatch.pl", "--strict", "--no-tree", "--show-types", "--terse",
+         *map(str, sorted(at.glob("*.patch")))],
+        cwd=at, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "total:" in done.stdout, done.stderr
+    return set(re.findall(r"(?:ERROR|WARNING|CHECK):([A-Z_]+):", done.stdout))
+
+
+def test_unsigned_there_is_none(developer: Developer) -> None:
+    developer.prep()
+    assert "Signed-off-by" not in letter(developer)
+    assert "Signed-off-by" not in git(developer.repo, "log", "--format=%B", f"master..{REF}")
+
+
+def test_settings(developer: Developer) -> None:
+    developer.prep("--to", "third@example.org")
+    usual = letter(developer)
+    assert "To: Sumit Semwal <sumit.semwal@linaro.org>\n" in usual
+    assert "Cc: linux-mm@kvack.org\n" in usual
+    for key, value in (
+        ("to", "Second <second@example.org>"), ("cc", "all@lists.example.org"),
+        ("exclude", "SUMIT.SEMWAL@linaro.org"), ("exclude", "linux-mm@kvack.org"),
+    ):  # fmt: skip
+        git(developer.repo, "config", "--add", f"dmabuf-patchgen.{key}", value)
+    developer.settings(dmabuf__patchgen_cc="me@example.org",
+                       dmabuf__patchgen_coverStrategy="commit")  # fmt: skip
+    said = developer.prep("--slug", "mine")
+    shown = re.findall(r"^  (?:to|cc): (.*)$", said, re.M)
+    assert {"Second <second@example.org>", "all@lists.example.org", "me@example.org"} < {*shown}
+    assert not {"Sumit Semwal <sumit.semwal@linaro.org>", "linux-mm@kvack.org"} & {*shown}
+    assert "third@example.org" not in shown
+    assert {*developer.config("b4/mine")} == {"b4-prep-cover-strategy", "dmabuf-patchgen"}
+    message = git(developer.repo, "log", "--format=%B", "--reverse", "master..refs/heads/b4/mine")
+    cover = message.partition("--- b4-submit-tracking ---")[0]
+    assert [line for line in shown if line not in cover] == []
+
+
+# The next version.
+
+
+def test_v2_of_what_was_not_posted(developer: Developer) -> None:
+    developer.prep()
+    first = git(developer.repo, "rev-parse", REF).strip()
+    assert changelog(developer) == ""
+    said = developer.prep("-p", "severity=debug")
+    assert f"branch {BRANCH} is v2 of the series" in said
+    second = (
+        "Changes in v2:\n"
+        "- dma-buf-pfnmap: severity=debug instead of warn-once\n"
+        f"- changed: {SUBJECTS[2]}\n"
+        "- v1 was not posted\n"
+    )
+    assert changelog(developer) == second
+    assert git(developer.repo, "log", "-g", "--format=%H %gs", REF).splitlines()[1] == (
+        f"{first} dmabuf-patchgen: prep v1"
+    )
+
+    developer.prep("-p", "severity=debug", "-p", "refuse_cow=no")
+    third, _, rest = changelog(developer).partition("\n\n")
+    assert rest == second
+    assert third.splitlines()[:2] == [
+        "Changes in v3:", "- dma-buf-pfnmap: refuse_cow=no instead of yes",
+    ]  # fmt: skip
+    assert f"- dropped: {SUBJECTS[1]}" in third
+    assert "EDITME" not in letter(developer)
+
+
+@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
+def test_again_with_nothing_changed(developer: Developer, strategy: str) -> None:
+    developer.prep("--cover-strategy", strategy)
+    tracking = developer.config().get("b4-tracking")
+    patches = git(developer.repo, "log", "--format=%T %B", f"master..{REF}")
+    said = developer.prep()
+    assert f"branch {BRANCH} is v1 of the series, as before, on master" in said
+    assert developer.config().get("b4-tracking") == tracking
+    if strategy == "branch-description":
+        assert changelog(developer) == ""
+        assert git(developer.repo, "log", "--format=%T %B", f"master..{REF}") == patches
+
+
+def test_v2_on_another_base(developer: Developer) -> None:
+    developer.prep("--base", "v6.12")
+    later = git(developer.repo, "-c", "user.name=T", "-c", "user.email=t@example.org",
+                "commit-tree", "-m", "later", "-p", "master", "master^{tree}")  # fmt: skip
+    git(developer.repo, "tag", "v6.13-rc1", later.strip())
+    developer.prep("--base", "v6.13-rc1")
+    assert changelog(developer) == (
+        "Changes in v2:\n- rebased onto v6.13-rc1\n- v1 was not posted\n"
+    )
+    tracking = json.loads(developer.config()["b4-tracking"])["series"]
+    assert (tracking["revision"], tracking["base-branch"]) == (2, "v6.13-rc1")
+    # The same commit by another name is no change.
+    said = developer.prep("--base", later.strip())
+    assert f"branch {BRANCH} is v2 of the series, as before, on {later.strip()}\n" in said
+
+
+# What is not touched.
+
+
+#: The branch, its reflog, b4's and git's own files that any command may write.
+NEW = re.compile(r"/((logs/)?refs/heads/b4(/[\w-]+)?|logs(/refs(/heads)?)?)$")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Kind.ORDINARY, Kind.UNCHECKED, Kind.BARE, Kind.WORKTREE, Kind.SHALLOW, Kind.PARTIAL],
+)
+def test_the_repository_stays_as_it_is(
+    small_repo: SmallRepo, home: Path, identity: str, kind: Kind, temporary: Path
+) -> None:
+    developer = Developer(small_repo(kind=kind), home)
+    repo = developer.repo
+    if kind not in (Kind.BARE, Kind.UNCHECKED, Kind.PARTIAL):
+        dirty(repo)
+    before, refs = said_of(repo), git(repo, "for-each-ref")
+    config = git(repo, "config", "--local", "--list")
+    worktrees = git(repo, "worktree", "list", "--porcelain")
+    developer.prep("--signoff")
+    after = said_of(repo)
+    (changed,) = [path for path, held in before.items() if after.get(path) != held]
+    assert changed.endswith("/config")
+    assert git(repo, "config", "--local", "--list").startswith(config)
+    assert {*developer.config()} == {
+        "b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen",
+    }  # fmt: skip
+    assert {path for path in {*after} - {*before} if not NEW.search(path)} == set()
+    kept = [line for line in git(repo, "for-each-ref").splitlines() if not line.endswith(REF)]
+    assert kept == refs.splitlines()
+    assert git(repo, "worktree", "list", "--porcelain") == worktrees
+    assert [*temporary.iterdir()] == []
+    # Gone with its branch, all is as it was.
+    git(repo, "branch", "-q", "-D", BRANCH)
+    assert {path: held for path, held in said_of(repo).items() if path in before} == before
+
+
+def test_a_dry_run_writes_nothing(developer: Developer, temporary: Path) -> None:
+    before = said_of(developer.repo)
+    said = developer.prep("-n", "--signoff")
+    assert said_of(developer.repo) == before
+    assert [*temporary.iterdir()] == []
+    assert said.startswith("dma-buf: require VM_PFNMAP for CPU mappings\n\n")
+    assert "\nSigned-off-by: A. Developer <developer@example.org>\n" in said
+    assert "  to: Sumit Semwal <sumit.semwal@linaro.org>\n" in said
+    assert f"branch {BRANCH} would be v1 of the series, on master\n" in said
+    assert "its patches were not checked" in said
+    assert said.endswith("  b4 send\n")
+    # What it shows is what is made.
+    developer.prep("--signoff")
+    assert (
+        said.partition("How it was tested")[0]
+        == letter(developer).partition("How it was tested")[0]
+    )
+
+
+def test_for_machines(developer: Developer) -> None:
+    about = json.loads(developer.prep("-n", "--json"))
+    assert about["branch"] == BRANCH
+    assert about["revision"] == 1
+    assert about["series"] == [SERIES]
+    assert about["parameters"] == {SERIES: {"severity": "warn-once", "refuse_cow": True}}
+    assert [patch["subject"] for patch in about["patches"]] == [*SUBJECTS]
+    assert "Sumit Semwal <sumit.semwal@linaro.org>" in about["to"]
+    assert "linux-mm@kvack.org" in about["cc"]
+    assert about["cover"].startswith("dma-buf: require VM_PFNMAP for CPU mappings\n\n")
+    assert about["written"] is False
+    assert git(developer.repo, "branch", "--list", "b4/*") == ""
+    about = json.loads(developer.prep("--json"))
+    assert about["written"] is True
+    assert about["cover"] == letter(developer)
+
+
+# What is refused.
+
+
+def test_no_identity(small_repo: SmallRepo, home: Path) -> None:
+    developer = Developer(small_repo(kind=Kind.UNCHECKED), home)
+    before = said_of(developer.repo)
+    assert "no git identity to make commits with; git config --global user.name" in (
+        developer.refused()
+    )
+    assert said_of(developer.repo) == before
+
+
+def test_a_branch_of_somebody_else(developer: Developer) -> None:
+    git(developer.repo, "branch", BRANCH, "master")
+    before = said_of(developer.repo)
+    assert developer.refused() == (
+        f"branch {BRANCH} exists in {developer.repo} and was not made by prep; "
+        "choose another --slug"
+    )
+    assert said_of(developer.repo) == before
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_branch_that_is_checked_out(
+    developer: Developer, tmp_path: Path, elsewhere: bool
+) -> None:
+    developer.prep()
+    where = tmp_path / "other" if elsewhere else developer.repo
+    if elsewhere:
+        git(developer.repo, "worktree", "add", "-q", "--no-checkout", str(where), BRANCH)
+    else:
+        git(developer.repo, "symbolic-ref", "HEAD", REF)
+    before = said_of(developer.repo)
+    assert developer.refused("--base", "v6.12", "-p", "severity=debug").startswith(
+        f"branch {BRANCH} is checked out in {where}; "
+    )
+    assert said_of(developer.repo) == before
+
+
+@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
+def test_a_commit_on_top(developer: Developer, strategy: str) -> None:
+    developer.prep("--cover-strategy", strategy)
+    own = developer.git("commit-tree", "-m", "mine", "-p", BRANCH, f"{BRANCH}^{{tree}}").strip()
+    git(developer.repo, "update-ref", REF, own)
+    before = said_of(developer.repo)
+    assert developer.refused("-p", "severity=debug") == (
+        f"branch {BRANCH} has commits that prep did not make; choose another --slug"
+    )
+    assert said_of(developer.repo) == before
+
+
+@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
+def test_a_patch_that_was_reworded(developer: Developer, strategy: str) -> None:
+    """As b4 trailers does it: what people said of v1 must not get lost silently."""
+    developer.prep("--cover-strategy", strategy)
+    message = git(developer.repo, "log", "-1", "--format=%B", REF).strip()
+    reworded = f"{message}\nReviewed-by: R <r@example.org>\n".encode()
+    tip = developer.git("commit-tree", "-F", "-", "-p", f"{BRANCH}~1", f"{BRANCH}^{{tree}}",
+                        stdin=reworded).strip()  # fmt: skip
+    git(developer.repo, "update-ref", REF, tip)
+    assert "has commits that prep did not make" in developer.refused("-p", "severity=debug")
+    assert git(developer.repo, "rev-parse", REF).strip() == tip
+
+
+def test_the_commits_that_b4_makes_again_are_ours(developer: Developer) -> None:
+    """b4 rewrites the cover's commit below them; they have other ids then and say the same."""
+    developer.prep("--cover-strategy", "commit")
+    tree = git(developer.repo, "rev-parse", "master^{tree}").strip()
+    *_, cover = git(developer.repo, "rev-list", f"master..{REF}").split()
+    message = git(developer.repo, "log", "-1", "--format=%B", cover).replace(
+        "dma-buf:", "dmabuf:", 1
+    )
+    at = developer.git("commit-tree", tree, "-p", "master", "-F", "-",
+                       stdin=message.encode()).strip()  # fmt: skip
+    for old in git(developer.repo, "rev-list", "--reverse", f"{cover}..{REF}").split():
+        text = git(developer.repo, "log", "-1", "--format=%B", old)
+        at = developer.git("commit-tree", f"{old}^{{tree}}", "-p", at, "-F", "-",
+                           stdin=text.encode()).strip()  # fmt: skip
+    git(developer.repo, "update-ref", REF, at)
+    assert f"branch {BRANCH} is v2" in developer.prep("-p", "severity=debug")
+
+
+def test_another_strategy(developer: Developer) -> None:
+    developer.prep()
+    assert developer.refused("--cover-strategy", "commit").startswith(
+        f"branch {BRANCH} keeps its cover by branch-description, not by commit; leave out"
+    )
+
+
+def test_an_unknown_strategy_in_the_settings(developer: Developer) -> None:
+    git(developer.repo, "config", "dmabuf-patchgen.coverStrategy", "tip-commit")
+    assert developer.refused() == (
+        "dmabuf-patchgen.coverStrategy is 'tip-commit'; it takes branch-description or commit"
+    )
+
+
+@pytest.mark.parametrize("slug", ["My", "a/b", "-x", ""])
+def test_a_bad_slug(developer: Developer, slug: str) -> None:
+    said = developer.refused(f"--slug={slug}")
+    assert said.startswith(f"--slug {slug!r}: not a name of small letters, digits and dashes;")
+
+
+def test_an_address_that_is_none(developer: Developer) -> None:
+    before = said_of(developer.repo)
+    assert developer.refused("--cc", "nobody").startswith("'nobody' is no mail address; ")
+    assert said_of(developer.repo) == before
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> tuple[str, dict[str, str]]:
+    """A python without a b4 beside it, and an environment in which PATH has none either."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "python").symlink_to(sys.executable)
+    for name in ("git", "perl", "env", "gcc", "make", "sparse"):
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=False)
+        if found.stdout:
+            (place / name).symlink_to(found.stdout.strip())
+    packages = sysconfig.get_paths()["purelib"]
+    return str(place / "python"), {
+        "PATH": str(place), "PYTHONPATH": f"{CHECKOUT}:{packages}",
+    }  # fmt: skip
+
+
+def test_no_b4(developer: Developer, bare_python: tuple[str, dict[str, str]]) -> None:
+    python, env = bare_python
+    assert developer.refused(code=3, env=env, python=python) == (
+        "b4 is not installed; install it: apt-get install pipx && pipx install b4"
+    )
+
+
+def test_a_b4_that_is_too_old(
+    developer: Developer, bare_python: tuple[str, dict[str, str]]
+) -> None:
+    python, env = bare_python
+    fake = Path(python).with_name("fake")
+    fake.mkdir()
+    (fake / "b4").write_text("#!/bin/sh\necho 0.12.3\n")
+    (fake / "b4").chmod(0o755)
+    env |= {"PATH": f"{fake}:/bin:{env['PATH']}"}
+    said = developer.refused(env=env, python=python)
+    assert said.startswith(f"{fake}/b4 is version 0.12.3, and 0.14 is the oldest that will do; ")
+    assert git(developer.repo, "branch", "--list", "b4/*") == ""
+
+
+def test_no_maintainers(developer: Developer, tmp_path: Path) -> None:
+    tree = [line for line in git(developer.repo, "ls-tree", "master").splitlines()
+            if not line.endswith("\tMAINTAINERS")]  # fmt: skip
+    oid = git(developer.repo, "mktree", stdin=("\n".join(tree) + "\n").encode()).strip()
+    commit = developer.git("commit-tree", "-m", "less", "-p", "master", oid).strip()
+    said = developer.refused("--base", commit)
+    assert said.startswith(f"{developer.repo} at {commit}: no MAINTAINERS, which tells whom")
+    assert git(developer.repo, "branch", "--list", "b4/*") == ""
+
+
+def test_a_repository_with_sha256(small_repo: SmallRepo, home: Path, identity: str) -> None:
+    developer = Developer(small_repo(kind=Kind.SHA256), home)
+    before = said_of(developer.repo)
+    assert developer.refused() == (
+        f"{developer.repo}: a repository with SHA-256 objects, which b4 cannot handle; "
+        "render --branch and -o work there"
+    )
+    assert said_of(developer.repo) == before
+
+
+def test_a_directory_without_git(
+    linux_612: Path, home: Path, identity: str, tmp_path: Path
+) -> None:
+    said = Developer(linux_612, home).refused("-o", tmp_path / "out")
+    assert said == f"{linux_612}: not a git repository, and b4 works on a branch; see render -o"
+    assert not (tmp_path / "out").exists()
+
+
+def evidence(path: Path, patch_ids: list[str]) -> Path:
+    held = copy.deepcopy(SHOWN)
+    held["patch_ids"] = patch_ids
+    path.write_text(json.dumps(held))
+    return path
+
+
+def test_evidence(developer: Developer, tmp_path: Path) -> None:
+    other = evidence(tmp_path / "other.json", ["0" * 40])
+    assert developer.refused("--evidence", other) == (
+        "the evidence is of other patches than these; give the evidence of this series, "
+        "with these parameters, or none"
+    )
+    assert git(developer.repo, "branch", "--list", "b4/*") == ""
+    developer.prep()
+    assert "Nothing was booted for this posting" in letter(developer)
+    log = git(developer.repo, "log", "--reverse", "-p", "--full-index", f"master..{REF}")
+    lines = git(developer.repo, "patch-id", "--stable", stdin=log.encode()).splitlines()
+    own = evidence(tmp_path / "own.json", [line.split()[0] for line in lines])
+    developer.prep("--evidence", own)
+    assert "Nothing was booted" not in letter(developer)
+    assert f"QEMU {SHOWN['runner']['qemu']}" in letter(developer)
+    # A Signed-off-by is no change of a patch.
+    developer.prep("--slug", "signed", "--signoff", "--evidence", own)
+
+
+# The gate.
+
+
+FINDING = """
+from dmabuf_patchgen.prove import checks
+from dmabuf_patchgen.prove.report import Finding, Report, Run
+def find(base, patches, **_):
+    found = Finding("build", 2, patches[1].commit.subject, "drivers/dma-buf/dma-buf.c", 7, 0,
+                    "warning", "-Wunused", "unused variable 'x'")
+    return Report("x", (), 1.0, (Run("build", 2, 1.0, True),), (found,))
+checks.check = find
+"""
+
+
+def test_findings_are_refused_unless_they_are_wanted(developer: Developer) -> None:
+    command = f"{FINDING}\nimport sys\nfrom dmabuf_patchgen import __main__\n"
+    command += "sys.exit(__main__.run(sys.argv[1:]))\n"
+    argv = [sys.executable, "-c", command, "-C", str(developer.repo), "prep", SERIES]
+
+    def run(*args: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([*argv, *args], env=developer.environment(), capture_output=True,
+                              text=True, check=False)  # fmt: skip
+
+    before = said_of(developer.repo)
+    done = run()
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "dmabuf-patchgen: the checks found 1 thing: drivers/dma-buf/dma-buf.c:7: "
+        "unused variable 'x'; see all with check, or take them with --allow-findings"
+    )
+    assert said_of(developer.repo) == before
+    done = run("--allow-findings")
+    assert done.returncode == 0, done.stderr
+    assert "adds nothing to what" not in letter(developer)
+    # They were not kept as a good verdict.
+    git(developer.repo, "branch", "-q", "-D", BRANCH)
+    assert run().returncode == 2

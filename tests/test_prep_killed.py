@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Interrupted or killed, prep leaves a branch with all that belongs to it, or nothing of it."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.post import prep, tracking
+from dmabuf_patchgen.tree.source import GitTree
+from tests import tiny
+from tests.conftest import CHECKOUT, SmallRepo
+from tests.developer import BRANCH, REF, SERIES, Developer
+from tests.repos import Kind, git
+from tests.test_branch import KILLED, private
+
+KEYS = {"b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen"}
+
+#: What the scripts below need before anything is counted.
+PRELOADED = """
+from dmabuf_patchgen.prove import checks
+import dmabuf_patchgen.cli, dmabuf_patchgen.output, dmabuf_patchgen.post.prep
+from tests import unbuilt
+checks.check = unbuilt.find_nothing
+"""
+
+#: Runs prep up to its last step, and that in children, each ended at its Nth look at the
+#: machine: a file that is opened, moved or removed, or a program that is started.
+AT_THE_END = textwrap.dedent(
+    """
+    import os, sys
+    from dmabuf_patchgen import __main__
+    from dmabuf_patchgen.post import prep
+    number, arguments = int(sys.argv[1]), sys.argv[2:]
+    real = prep._point
+
+    def child(at, *args):
+        pid = os.fork()
+        if pid:
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        seen = 0
+        def hook(event, _):
+            nonlocal seen
+            if event in ("open", "os.rename", "os.remove", "subprocess.Popen"):
+                seen += 1
+                if seen == at:
+                    os.kill(os.getpid(), number)
+        sys.addaudithook(hook)
+        real(*args)
+        os._exit(0)
+
+    def killed(*args):
+        at, code = 1, None
+        while code != 0:
+            code = child(at, *args)
+            print(at, code, flush=True)
+            # What the test looks at between two of them.
+            sys.stdin.readline()
+            at += 1
+        os._exit(0)
+
+    prep._point = killed
+    sys.exit(__main__.run(arguments))
+    """
+)
+
+
+@pytest.fixture
+def developer(small_repo: SmallRepo, home: Path, identity: str) -> Developer:
+    return Developer(small_repo(kind=Kind.UNCHECKED), home)
+
+
+def states(
+    developer: Developer, script: str, *args: str | int
+) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+    """The exit code of each child of a script, while the state that it left is there."""
+    argv = [sys.executable, "-c", PRELOADED + script, *map(str, args)]
+    with subprocess.Popen(
+        argv, env=developer.environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as child:  # fmt: skip
+        assert child.stdin and child.stdout
+        for line in child.stdout:
+            if len(words := line.split()) == 2 and words[0].isdecimal():
+                yield int(words[1]), child
+                child.stdin.write("\n")
+                child.stdin.flush()
+
+
+def state(repo: Path) -> dict[str, tuple[int, bytes]]:
+    """All of a repository but objects and reflogs."""
+    found = tiny.snapshot(*private(repo))
+    return {
+        path: held
+        for path, held in found.items()
+        if "/objects/" not in path and "/.git/logs" not in path and not path.endswith("/heads/b4")
+    }
+
+
+def prepared(developer: Developer) -> tuple[str | int, ...]:
+    return ("-C", str(developer.repo), "prep", SERIES)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_nothing_is_left(
+    developer: Developer, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a few moments from the first to the last; a step of 1 has been tried, it takes hours."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    before = state(developer.repo)
+    first, step = (9, 61) if number == signal.SIGTERM else (40, 97)
+    script = KILLED.format(root=str(CHECKOUT))
+    ended = 0
+    for code, child in states(developer, script, number, first, step, *prepared(developer)):
+        assert [*temporary.iterdir()] == []
+        if code == 0:
+            child.terminate()
+            break
+        assert code == 128 + number
+        if REF in git(developer.repo, "for-each-ref"):
+            # Too late: all is there.
+            assert {*developer.config()} == KEYS
+            git(developer.repo, "branch", "-q", "-D", BRANCH)
+        ended += 1
+        assert state(developer.repo) == before
+    # The control: that were several moments.
+    assert ended >= 4
+
+
+def test_a_signal_waits_for_the_last_step(developer: Developer) -> None:
+    """It is short, and is done whole."""
+    arguments = (int(signal.SIGTERM), *prepared(developer))
+    for code, child in states(developer, AT_THE_END, *arguments):
+        assert code == -signal.SIGTERM or code == 0
+        assert {*developer.config()} == KEYS
+        git(developer.repo, "branch", "-q", "-D", BRANCH)
+        if code == 0:
+            child.kill()
+            break
+
+
+def test_killed_in_the_last_step_of_v1(developer: Developer) -> None:
+    """The branch comes last: it is never there without its tracking."""
+    moments = 0
+    arguments = (int(signal.SIGKILL), *prepared(developer))
+    for code, child in states(developer, AT_THE_END, *arguments):
+        there = REF in git(developer.repo, "for-each-ref")
+        assert not there or {*developer.config()} == KEYS
+        # What a kill leaves is no branch for b4, and none in the way of the next prep.
+        tree = GitTree(developer.repo, "HEAD")
+        assert (prep._before(tree, BRANCH, None) is not None) == there
+        tree.close()
+        if code == 0:
+            assert there
+            child.kill()
+            break
+        assert code == -signal.SIGKILL
+        moments += 1
+    assert moments >= 8
+
+
+def test_killed_in_the_last_step_of_v2(developer: Developer) -> None:
+    """The branch is that of v1 or of v2, and the next prep goes on from it."""
+    developer.prep()
+    v1 = git(developer.repo, "rev-parse", REF).strip()
+    config = developer.repo / ".git" / "config"
+    before = config.read_bytes()
+    moments = set()
+    arguments = (int(signal.SIGKILL), *prepared(developer), "-p", "severity=debug")
+    for code, child in states(developer, AT_THE_END, *arguments):
+        tree = GitTree(developer.repo, "HEAD")
+        found = prep._before(tree, BRANCH, None)
+        tree.close()
+        assert found
+        tip = git(developer.repo, "rev-parse", REF).strip()
+        moments.add((tip == v1, found[1].tip == v1))
+        assert tip == v1 or found[1].tip == tip
+        if code == 0:
+            child.kill()
+            break
+        git(developer.repo, "update-ref", REF, v1)
+        config.write_bytes(before)
+    # Neither, the record alone, both.
+    assert moments == {(True, True), (True, False), (False, False)}
+
+
+def test_after_a_kill_the_same_command_makes_the_same_version(developer: Developer) -> None:
+    developer.prep()
+    v1 = git(developer.repo, "rev-parse", REF).strip()
+    developer.prep("-p", "severity=debug")
+    v2, letter = git(developer.repo, "rev-parse", REF).strip(), developer.config()["description"]
+    # As it is when the configuration is written and the branch is not.
+    git(developer.repo, "update-ref", REF, v1)
+    said = developer.prep("-p", "severity=debug")
+    assert f"branch {BRANCH} is v2 of the series" in said
+    assert git(developer.repo, "rev-parse", REF).strip() == v2
+    assert developer.config()["description"] == letter
+
+
+def test_a_branch_that_cannot_be_had_leaves_no_configuration(developer: Developer) -> None:
+    """Somebody else makes one of that name meanwhile; here git is told that it is locked."""
+    before = state(developer.repo)
+    lock = developer.repo / ".git" / f"{REF}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    assert "update-ref" in developer.refused()
+    lock.unlink()
+    assert developer.config() == {}
+    assert state(developer.repo) == before
+    # The version before stays what it is.
+    developer.prep()
+    config = developer.config()
+    lock.touch()
+    developer.refused("-p", "severity=debug")
+    assert developer.config() == config
+    assert tracking.load(developer.repo, BRANCH)[1].revision == 1
