@@ -4,6 +4,7 @@
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,17 @@ class Developer:
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         cache = {"XDG_CACHE_HOME": str(self.home / ".cache"), "PYTHONPATH": str(CHECKOUT)}
         return {**os.environ, **cache, **(more or {})}
+
+
+def begin(developer: Developer, store: Path, strategy: str = "branch-description") -> None:
+    """Give them v1 of the series, made once: prep takes seconds, and a repository is small."""
+    made, own = store / f"v1-{strategy}", developer.repo / ".git"
+    if made.exists():
+        shutil.rmtree(own)
+        shutil.copytree(made, own)
+    else:
+        developer.prep("--cover-strategy", strategy)
+        shutil.copytree(own, made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,29 @@ import pytest
 
 from tests import tiny
 from tests.conftest import CHECKOUT, SmallRepo
-from tests.developer import BRANCH, REF, SERIES, SUBJECTS, Developer
+from tests.developer import BRANCH, REF, SERIES, SUBJECTS, Developer, begin
 from tests.repos import Kind, git
 from tests.test_branch import dirty, private
 from tests.test_evidence import SHOWN
 
 MAP_INFO = "dma-buf-map-info"
 
+#: For a test that takes v1: with each strategy of its cover.
+both = pytest.mark.parametrize("v1", ["branch-description", "commit"], indirect=True)
+
 
 @pytest.fixture
 def developer(small_repo: SmallRepo, home: Path, identity: str) -> Developer:
     return Developer(small_repo(kind=Kind.UNCHECKED), home)
+
+
+@pytest.fixture
+def v1(
+    developer: Developer, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Developer:
+    """With v1 of the series; a parameter is the strategy of its cover."""
+    begin(developer, tmp_path_factory.getbasetemp(), *filter(None, [getattr(request, "param", "")]))
+    return developer
 
 
 @pytest.fixture
@@ -114,10 +126,9 @@ def style(developer: Developer, at: Path, commits: str) -> set[str]:
     return set(re.findall(r"(?:ERROR|WARNING|CHECK):([A-Z_]+):", done.stdout))
 
 
-def test_unsigned_there_is_none(developer: Developer) -> None:
-    developer.prep()
-    assert "Signed-off-by" not in letter(developer)
-    assert "Signed-off-by" not in git(developer.repo, "log", "--format=%B", f"master..{REF}")
+def test_unsigned_there_is_none(v1: Developer) -> None:
+    assert "Signed-off-by" not in letter(v1)
+    assert "Signed-off-by" not in git(v1.repo, "log", "--format=%B", f"master..{REF}")
 
 
 def test_settings(developer: Developer) -> None:
@@ -146,11 +157,10 @@ def test_settings(developer: Developer) -> None:
 # The next version.
 
 
-def test_v2_of_what_was_not_posted(developer: Developer) -> None:
-    developer.prep()
-    first = git(developer.repo, "rev-parse", REF).strip()
-    assert changelog(developer) == ""
-    said = developer.prep("-p", "severity=debug")
+def test_v2_of_what_was_not_posted(v1: Developer) -> None:
+    first = git(v1.repo, "rev-parse", REF).strip()
+    assert changelog(v1) == ""
+    said = v1.prep("-p", "severity=debug")
     assert f"branch {BRANCH} is v2 of the series" in said
     second = (
         "Changes in v2:\n"
@@ -158,32 +168,31 @@ def test_v2_of_what_was_not_posted(developer: Developer) -> None:
         f"- changed: {SUBJECTS[2]}\n"
         "- v1 was not posted\n"
     )
-    assert changelog(developer) == second
-    assert git(developer.repo, "log", "-g", "--format=%H %gs", REF).splitlines()[1] == (
+    assert changelog(v1) == second
+    assert git(v1.repo, "log", "-g", "--format=%H %gs", REF).splitlines()[1] == (
         f"{first} dmabuf-patchgen: prep v1"
     )
 
-    developer.prep("-p", "severity=debug", "-p", "refuse_cow=no")
-    third, _, rest = changelog(developer).partition("\n\n")
+    v1.prep("-p", "severity=debug", "-p", "refuse_cow=no")
+    third, _, rest = changelog(v1).partition("\n\n")
     assert rest == second
     assert third.splitlines()[:2] == [
         "Changes in v3:", "- dma-buf-pfnmap: refuse_cow=no instead of yes",
     ]  # fmt: skip
     assert f"- dropped: {SUBJECTS[1]}" in third
-    assert "EDITME" not in letter(developer)
+    assert "EDITME" not in letter(v1)
 
 
-@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
-def test_again_with_nothing_changed(developer: Developer, strategy: str) -> None:
-    developer.prep("--cover-strategy", strategy)
-    tracking = developer.config().get("b4-tracking")
-    patches = git(developer.repo, "log", "--format=%T %B", f"master..{REF}")
-    said = developer.prep()
+@both
+def test_again_with_nothing_changed(v1: Developer) -> None:
+    tracking = v1.config().get("b4-tracking")
+    patches = git(v1.repo, "log", "--format=%T %B", f"master..{REF}")
+    said = v1.prep()
     assert f"branch {BRANCH} is v1 of the series, as before, on master" in said
-    assert developer.config().get("b4-tracking") == tracking
-    if strategy == "branch-description":
-        assert changelog(developer) == ""
-        assert git(developer.repo, "log", "--format=%T %B", f"master..{REF}") == patches
+    assert v1.config().get("b4-tracking") == tracking
+    if tracking:
+        assert changelog(v1) == ""
+        assert git(v1.repo, "log", "--format=%T %B", f"master..{REF}") == patches
 
 
 def test_v2_on_another_base(developer: Developer) -> None:
@@ -200,6 +209,19 @@ def test_v2_on_another_base(developer: Developer) -> None:
     # The same commit by another name is no change.
     said = developer.prep("--base", later.strip())
     assert f"branch {BRANCH} is v2 of the series, as before, on {later.strip()}\n" in said
+
+
+def test_a_cover_that_was_edited_is_kept(v1: Developer) -> None:
+    """prep writes the letter anew, so what its user wrote is put aside, once."""
+    key = f"branch.{BRANCH}.description"
+    edited = letter(v1).replace("A DMA buffer is not normal memory.", "I wrote this myself.")
+    git(v1.repo, "config", key, edited)
+    said = v1.prep("-p", "severity=debug")
+    assert f"the edited one: git config branch.{BRANCH}.dmabuf-patchgen-edited\n" in said
+    assert "I wrote this myself." not in letter(v1)
+    assert v1.config()["dmabuf-patchgen-edited"] == edited
+    assert "edited" not in v1.prep("-p", "severity=debug")
+    assert v1.config()["dmabuf-patchgen-edited"] == edited
 
 
 # What is not touched.
@@ -300,68 +322,60 @@ def test_a_branch_of_somebody_else(developer: Developer) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_branch_that_is_checked_out(
-    developer: Developer, tmp_path: Path, elsewhere: bool
-) -> None:
-    developer.prep()
-    where = tmp_path / "other" if elsewhere else developer.repo
+def test_a_branch_that_is_checked_out(v1: Developer, tmp_path: Path, elsewhere: bool) -> None:
+    where = tmp_path / "other" if elsewhere else v1.repo
     if elsewhere:
-        git(developer.repo, "worktree", "add", "-q", "--no-checkout", str(where), BRANCH)
+        git(v1.repo, "worktree", "add", "-q", "--no-checkout", str(where), BRANCH)
     else:
-        git(developer.repo, "symbolic-ref", "HEAD", REF)
-    before = said_of(developer.repo)
-    assert developer.refused("--base", "v6.12", "-p", "severity=debug").startswith(
+        git(v1.repo, "symbolic-ref", "HEAD", REF)
+    before = said_of(v1.repo)
+    assert v1.refused("--base", "v6.12", "-p", "severity=debug").startswith(
         f"branch {BRANCH} is checked out in {where}; "
     )
-    assert said_of(developer.repo) == before
+    assert said_of(v1.repo) == before
 
 
-@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
-def test_a_commit_on_top(developer: Developer, strategy: str) -> None:
-    developer.prep("--cover-strategy", strategy)
-    own = developer.git("commit-tree", "-m", "mine", "-p", BRANCH, f"{BRANCH}^{{tree}}").strip()
-    git(developer.repo, "update-ref", REF, own)
-    before = said_of(developer.repo)
-    assert developer.refused("-p", "severity=debug") == (
+@both
+def test_a_commit_on_top(v1: Developer) -> None:
+    own = v1.git("commit-tree", "-m", "mine", "-p", BRANCH, f"{BRANCH}^{{tree}}").strip()
+    git(v1.repo, "update-ref", REF, own)
+    before = said_of(v1.repo)
+    assert v1.refused("-p", "severity=debug") == (
         f"branch {BRANCH} has commits that prep did not make; choose another --slug"
     )
-    assert said_of(developer.repo) == before
+    assert said_of(v1.repo) == before
 
 
-@pytest.mark.parametrize("strategy", ["branch-description", "commit"])
-def test_a_patch_that_was_reworded(developer: Developer, strategy: str) -> None:
+@both
+def test_a_patch_that_was_reworded(v1: Developer) -> None:
     """As b4 trailers does it: what people said of v1 must not get lost silently."""
-    developer.prep("--cover-strategy", strategy)
-    message = git(developer.repo, "log", "-1", "--format=%B", REF).strip()
+    message = git(v1.repo, "log", "-1", "--format=%B", REF).strip()
     reworded = f"{message}\nReviewed-by: R <r@example.org>\n".encode()
-    tip = developer.git("commit-tree", "-F", "-", "-p", f"{BRANCH}~1", f"{BRANCH}^{{tree}}",
+    tip = v1.git("commit-tree", "-F", "-", "-p", f"{BRANCH}~1", f"{BRANCH}^{{tree}}",
                         stdin=reworded).strip()  # fmt: skip
-    git(developer.repo, "update-ref", REF, tip)
-    assert "has commits that prep did not make" in developer.refused("-p", "severity=debug")
-    assert git(developer.repo, "rev-parse", REF).strip() == tip
+    git(v1.repo, "update-ref", REF, tip)
+    assert "has commits that prep did not make" in v1.refused("-p", "severity=debug")
+    assert git(v1.repo, "rev-parse", REF).strip() == tip
 
 
-def test_the_commits_that_b4_makes_again_are_ours(developer: Developer) -> None:
+@pytest.mark.parametrize("v1", ["commit"], indirect=True)
+def test_the_commits_that_b4_makes_again_are_ours(v1: Developer) -> None:
     """b4 rewrites the cover's commit below them; they have other ids then and say the same."""
-    developer.prep("--cover-strategy", "commit")
-    tree = git(developer.repo, "rev-parse", "master^{tree}").strip()
-    *_, cover = git(developer.repo, "rev-list", f"master..{REF}").split()
-    message = git(developer.repo, "log", "-1", "--format=%B", cover).replace(
-        "dma-buf:", "dmabuf:", 1
-    )
-    at = developer.git("commit-tree", tree, "-p", "master", "-F", "-",
+    tree = git(v1.repo, "rev-parse", "master^{tree}").strip()
+    *_, cover = git(v1.repo, "rev-list", f"master..{REF}").split()
+    message = git(v1.repo, "log", "-1", "--format=%B", cover).replace("dma-buf:", "dmabuf:", 1)
+    at = v1.git("commit-tree", tree, "-p", "master", "-F", "-",
                        stdin=message.encode()).strip()  # fmt: skip
-    for old in git(developer.repo, "rev-list", "--reverse", f"{cover}..{REF}").split():
-        text = git(developer.repo, "log", "-1", "--format=%B", old)
-        at = developer.git("commit-tree", f"{old}^{{tree}}", "-p", at, "-F", "-",
+    for old in git(v1.repo, "rev-list", "--reverse", f"{cover}..{REF}").split():
+        text = git(v1.repo, "log", "-1", "--format=%B", old)
+        at = v1.git("commit-tree", f"{old}^{{tree}}", "-p", at, "-F", "-",
                            stdin=text.encode()).strip()  # fmt: skip
-    git(developer.repo, "update-ref", REF, at)
-    assert f"branch {BRANCH} is v2" in developer.prep("-p", "severity=debug")
+    git(v1.repo, "update-ref", REF, at)
+    assert f"branch {BRANCH} is v2" in v1.prep("-p", "severity=debug")
 
 
-def test_another_strategy(developer: Developer) -> None:
-    developer.prep()
-    assert developer.refused("--cover-strategy", "commit").startswith(
+def test_another_strategy(v1: Developer) -> None:
+    assert v1.refused("--cover-strategy", "commit").startswith(
         f"branch {BRANCH} keeps its cover by branch-description, not by commit; leave out"
     )
 

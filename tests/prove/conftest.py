@@ -22,8 +22,8 @@ _PARTS = (
     "scripts/",
     "tools/arch/x86/", "tools/build/", "tools/include/", "tools/lib/", "tools/objtool/",
     "tools/scripts/", "tools/testing/selftests/dmabuf-heaps/",
-    "tools/testing/selftests/drivers/dma-buf/", "tools/testing/selftests/kselftest",
-    "tools/testing/selftests/lib.mk", "usr/",
+    "tools/testing/selftests/drivers/.gitignore", "tools/testing/selftests/drivers/dma-buf/",
+    "tools/testing/selftests/kselftest", "tools/testing/selftests/lib.mk", "usr/",
 )  # fmt: skip
 _WHO = b"Tester <tester@example.org> 1700000000 +0000"
 
