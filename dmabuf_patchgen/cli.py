@@ -330,6 +330,50 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
 @cli.command()
 @click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
 @click.option(
+    "-o",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the .config to a file.",
+)
+@as_json
+@click.pass_obj
+def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
+    """Show the kernel that the kselftests of a series want, and what the tree makes of it.
+
+    Every symbol that is asked for is told with what it gets on this tree, for x86_64 and the
+    compiler that CC, CROSS_COMPILE and LLVM choose; and why, if that is something else.
+
+    \b
+    Exit codes: 0 every symbol is as asked, 1 it could not be worked out, 2 one is not,
+    3 a tool is missing.
+
+    \b
+    Examples:
+      dmabuf-patchgen -C ~/linux config dma-buf-pfnmap
+      dmabuf-patchgen -C ~/linux config dma-buf-pfnmap dma-buf-map-info -o out/.config
+    """
+    from dmabuf_patchgen.prove import configuration
+    from dmabuf_patchgen.render.environment import Environment
+
+    if file:
+        configuration.check_file(file)
+    with output.progress_shown() as progress:
+        plan = configuration.plan(Environment(), where.tree(), names, progress)
+    if file:
+        configuration.write_file(file, plan.config)
+    if as_json:
+        output.print_json(plan.as_dict() | {"file": str(file) if file else None})
+    else:
+        click.echo(plan.table())
+        if file:
+            click.echo(f"configuration: {file}")
+    return Exit.FINDINGS if plan.failed else Exit.OK
+
+
+@cli.command()
+@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
+@click.option(
     "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
 )
 @click.option("--slug", help="Name of the branch, without b4/. Default: from the series.")
