@@ -111,6 +111,10 @@ def tell_plan(plan: Plan, *, written: bool) -> None:
 
         kept = f"git config branch.{plan.branch}.{tracking.EDITED}"
         click.echo(f"its cover had been edited and was written anew; the edited one: {kept}")
+    if not plan.has_key:
+        click.echo(
+            "b4 signs what it sends, and has no key yet: patatt genkey, or b4 send --no-sign"
+        )
     click.echo("next:")
     for command in plan.commands:
         click.echo(f"  {command}")

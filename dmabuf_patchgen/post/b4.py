@@ -56,6 +56,12 @@ def find() -> str:
     return path
 
 
+def has_key(repo: Path) -> bool:
+    """Whether b4 finds a key to sign mails with, or is told not to: it refuses to send else."""
+    keys = r"^(patatt\.signingkey|user\.signingkey|b4\.send-no-patatt-sign)$"
+    return not git.git(repo, "config", "--get-regexp", keys, check=False).returncode
+
+
 class Workbench:
     """The throwaway repository, with the branch checked out."""
 

@@ -58,7 +58,8 @@ class Plan:
     """A series ready to be written, with everything that its user may want to see first.
 
     replaces: tip of the version before it, None for the first; report: what the checks
-    found, None if they were not run; edited: the cover before, if its user had edited it.
+    found, None if they were not run; edited: the cover before, if its user had edited it;
+    has_key: whether b4 can sign what it sends, or is not to.
     """
 
     branch: str
@@ -74,6 +75,7 @@ class Plan:
     replaces: str | None
     unchanged: bool
     edited: str | None
+    has_key: bool
     report: Report | None
 
     @property
@@ -181,6 +183,7 @@ def plan(
         tracking=track,
         record=replace(record, cover=tracking.cover_digest(letter)),
         edited=edited or None,
+        has_key=b4.has_key(tree.repo),
         replaces=replaces,
         unchanged=bool(before and before[1].tip == tip),
         report=report,
