@@ -7,52 +7,25 @@ Rooms are imported in the verbs that need them: --help has to be there at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from dmabuf_patchgen import __version__, output, process
 from dmabuf_patchgen.errors import Exit, UserError
+from dmabuf_patchgen.options import (
+    SeriesName,
+    Where,
+    as_json,
+    series_names,
+    typed_parameters,
+    values,
+)
 
 if TYPE_CHECKING:
     from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The options that come before the verb: which tree, at which revision."""
-
-    path: Path
-    base: str | None
-
-    def tree(self) -> GitTree | DirectoryTree:
-        """The kernel tree. Raises UserError."""
-        from dmabuf_patchgen.tree.source import open_tree
-
-        return open_tree(self.path, self.base)
-
-
-class SeriesName(click.ParamType[str]):
-    """The name of a series, with completion for the shell."""
-
-    name = "series"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from dmabuf_patchgen.render import catalogue
-        from dmabuf_patchgen.render.environment import Environment
-
-        known = catalogue.names(Environment())
-        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
 @click.group(
@@ -125,21 +98,7 @@ def show(name: str, as_json: bool) -> None:
 
     series = catalogue.load(Environment(), name)
     if as_json:
-        parameters = {
-            p.name: {"type": p.type, "takes": p.takes, "default": p.default, "help": p.help}
-            for p in series.parameters.values()
-        }
-        patches = [{"template": p.template, "when": p.when} for p in series.patches]
-        output.print_json(
-            {
-                "name": series.name,
-                "title": series.title,
-                "summary": series.summary,
-                "revised": series.revised.isoformat(),
-                "parameters": parameters,
-                "patches": patches,
-            }
-        )
+        output.print_json(output.declared(series))
         return
     output.tell_series(series)
 
@@ -180,10 +139,8 @@ def inspect(where: Where, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
-@click.option(
-    "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
-)
+@series_names
+@typed_parameters
 @click.option(
     "-o",
     "directory",
@@ -244,7 +201,7 @@ def render(
         replaces = branches.check(tree, branch, force)
     if directory:
         directories.check(directory)
-    rendered = render_series(Environment(), tree, names, _assignments(typed))
+    rendered = render_series(Environment(), tree, names, values(typed))
     if author is None:
         author = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
         output.narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
@@ -328,7 +285,7 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
+@series_names
 @click.option(
     "-o",
     "file",
@@ -372,10 +329,8 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
 
 
 @cli.command()
-@click.argument("names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName())
-@click.option(
-    "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
-)
+@series_names
+@typed_parameters
 @click.option("--slug", help="Name of the branch, without b4/. Default: from the series.")
 @click.option(
     "-o",
@@ -452,7 +407,7 @@ def prep(
         )
     wish = preparing.Wish(
         names=names,
-        typed=_assignments(typed),
+        typed=values(typed),
         base=where.base,
         slug=slug,
         evidence=proofs.load(evidence) if evidence else None,
@@ -506,15 +461,3 @@ def _repository(tree: GitTree | DirectoryTree) -> Path:
             f"{tree.label}: not a git repository", "name patches or a directory of them"
         )
     return tree.repo
-
-
-def _assignments(texts: Sequence[str]) -> dict[str, str]:
-    """Values of -p by name."""
-    values: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UserError(f"-p {text}: no NAME=VALUE", "for example -p severity=refuse")
-        if values.setdefault(name, value) != value:
-            raise UserError(f"-p {text}: {name} is given twice", "leave one of them out")
-    return values

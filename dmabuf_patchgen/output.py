@@ -71,6 +71,23 @@ def tell(rendered: Rendered) -> None:
         click.echo("  nothing to do: the tree has all of it")
 
 
+def declared(series: Series) -> dict[str, Any]:
+    """A series as declared, for --json."""
+    parameters = {
+        p.name: {"type": p.type, "takes": p.takes, "default": p.default, "help": p.help}
+        for p in series.parameters.values()
+    }
+    patches = [{"template": p.template, "when": p.when} for p in series.patches]
+    return {
+        "name": series.name,
+        "title": series.title,
+        "summary": series.summary,
+        "revised": series.revised.isoformat(),
+        "parameters": parameters,
+        "patches": patches,
+    }
+
+
 def tell_series(series: Series) -> None:
     """A series as declared: what it does, its parameters and patches."""
     click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}\n")

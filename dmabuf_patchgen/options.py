@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Options and arguments that more than one verb takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from dmabuf_patchgen.errors import UserError
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The options that come before the verb: which tree, at which revision."""
+
+    path: Path
+    base: str | None
+
+    def tree(self) -> GitTree | DirectoryTree:
+        """The kernel tree. Raises UserError."""
+        from dmabuf_patchgen.tree.source import open_tree
+
+        return open_tree(self.path, self.base)
+
+
+class SeriesName(click.ParamType[str]):
+    """The name of a series, with completion for the shell."""
+
+    name = "series"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from dmabuf_patchgen.render import catalogue
+        from dmabuf_patchgen.render.environment import Environment
+
+        known = catalogue.names(Environment())
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+series_names = click.argument(
+    "names", metavar="SERIES...", nargs=-1, required=True, type=SeriesName()
+)
+typed_parameters = click.option(
+    "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
+)
+
+
+def values(texts: Sequence[str]) -> dict[str, str]:
+    """Values of -p by name. Raises UserError for what is none, and for two of one name."""
+    given: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UserError(f"-p {text}: no NAME=VALUE", "for example -p severity=refuse")
+        if given.setdefault(name, value) != value:
+            raise UserError(f"-p {text}: {name} is given twice", "leave one of them out")
+    return given
