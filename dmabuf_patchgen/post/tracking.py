@@ -88,11 +88,6 @@ class Tracking:
         return json.dumps({"series": dict(self.series)})
 
 
-def slug_of(branch: str) -> str:
-    """What b4 calls a branch without its b4/."""
-    return branch.removeprefix("b4/")
-
-
 def check_slug(slug: str) -> None:
     """Refuse what b4 would not take for the name of a series. Raises UserError."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug):

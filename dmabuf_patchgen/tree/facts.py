@@ -39,14 +39,6 @@ class TreeFacts:
             return False
         return any(d.name == name for d in self._c(path).definitions)
 
-    def has_field(self, struct: str, field: str, path: str) -> bool:
-        """Whether a struct that a C file defines has a field of that name."""
-        return any(
-            name == field
-            for definition in self._defined("struct", struct, path)
-            for name, _ in self._c(path).members(definition)
-        )
-
     def contains(self, code: str, path: str, function: str = "") -> bool:
         """Whether a file, or one function of a C file, holds the tokens of `code`."""
         body = self._read(path)
@@ -58,10 +50,6 @@ class TreeFacts:
     def config(self, symbol: str, path: str) -> bool:
         """Whether a Kconfig file has an entry for a symbol, named without CONFIG_."""
         return bool(text.kconfig_entries(self._read(path), symbol))
-
-    def section(self, title: str, path: str) -> bool:
-        """Whether an .rst file has a section of that title."""
-        return bool(text.rst_sections(self._read(path), title))
 
     def member_docs(self, struct: str, path: str) -> str:
         """Where a struct's members are described: inline, header, or none.
