@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What differs between the architectures that a kernel can be built and booted for.
+
+One file in architectures/ each; another architecture is a file more.
+"""
+
+import os
+import platform
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dmabuf_patchgen.errors import UserError
+
+_FILES = Path(__file__).parent / "architectures"
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """The machine that QEMU emulates.
+
+    program, package: what to run and the Debian package it is in; options: of the machine;
+    cpu: the -cpu under TCG, empty for QEMU's default, and kvm_cpu under KVM; console: the
+    device of the first serial port; arguments: for the kernel's command line.
+    probe: a program in hexadecimal that ends QEMU with probe_exit, to see that KVM works.
+    """
+
+    program: str
+    package: str
+    options: tuple[str, ...]
+    cpu: str
+    kvm_cpu: str
+    console: str
+    arguments: tuple[str, ...]
+    probe: str
+    probe_options: tuple[str, ...]
+    probe_exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An architecture. name: the ARCH of make that is used; machine: as `uname -m` has it.
+
+    names: all that ARCH may call it; srcarch: its directory below arch/; triple: what clang
+    calls it; debian: what Debian calls it; image: the kernel's image in a build directory;
+    config: lines of a .config that a kernel needs to boot on the emulated machine.
+    """
+
+    name: str
+    machine: str
+    names: tuple[str, ...]
+    srcarch: str
+    triple: str
+    debian: str
+    image: str
+    config: tuple[str, ...]
+    qemu: Qemu
+
+    @property
+    def target(self) -> str:
+        """make's target for the image."""
+        return self.image.rpartition("/")[2]
+
+    @property
+    def native(self) -> bool:
+        """Whether this machine is of that kind."""
+        return platform.machine() == self.machine
+
+
+@cache
+def known() -> tuple[Architecture, ...]:
+    """All architectures that there is a file of."""
+    return tuple(_load(path) for path in sorted(_FILES.glob("*.toml")))
+
+
+def chosen() -> Architecture:
+    """The architecture that ARCH names, or that of this machine. Raises UserError."""
+    wanted = os.environ.get("ARCH") or platform.machine()
+    for one in known():
+        if wanted in one.names:
+            return one
+    names = ", ".join(one.name for one in known())
+    raise UserError(f"ARCH {wanted}: nothing is known of it", f"set ARCH to one of {names}")
+
+
+def _load(path: Path) -> Architecture:
+    declared: dict[str, Any] = _fixed(tomllib.loads(path.read_text(encoding="utf-8")))
+    qemu: dict[str, Any] = _fixed(declared.pop("qemu"))
+    return Architecture(name=path.stem, qemu=Qemu(**qemu), **declared)
+
+
+def _fixed(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
