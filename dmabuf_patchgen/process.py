@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +75,13 @@ def run(
     timeout: float | None = None,
     check: bool = True,
     merged: bool = False,
+    hear: Callable[[str], None] | None = None,
 ) -> Finished:
     """Run a program and wait for it; its whole process group ends with it.
 
     env: the whole environment, None for that of this process; timeout: seconds; merged: what
-    is said on stderr comes in stdout, at its place.
+    is said on stderr comes in stdout, at its place; hear: is told each line of a merged
+    output as it comes, of a program that takes no input and no time limit.
     Raises MissingTool if the program is not there, UserError if it fails and
     check is set, or if it takes longer than timeout.
     """
@@ -97,7 +99,7 @@ def run(
         start_new_session=True,
     ) as child:
         try:
-            out, err = child.communicate(stdin, timeout)
+            out, err = _heard(child, hear) if hear else child.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             kill_group(child)
             raise UserError(f"{shlex.join(argv)} took longer than {timeout:g} s") from None
@@ -109,6 +111,20 @@ def run(
     if check and done.returncode:
         raise UserError(f"{_shortened(shlex.join(argv))} failed: {done.last_words}")
     return done
+
+
+def _heard(
+    child: "subprocess.Popen[bytes]", hear: Callable[[str], None]
+) -> tuple[bytes, bytes | None]:
+    """What communicate() gives, each line told as it comes."""
+    lines = []
+    if child.stdin and child.stdout:
+        child.stdin.close()
+        for line in child.stdout:
+            lines.append(line)
+            hear(line.decode(errors="replace").rstrip())
+    child.wait()
+    return b"".join(lines), None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -93,12 +93,21 @@ class Made:
 class Build:
     """A build directory that follows the state of a forest.
 
+    options: further arguments of make; hear: is told each line that make says.
     said, sparse: what compiler and checker say of each object in the present state.
     """
 
-    def __init__(self, place: Path, tools: Toolchain) -> None:
+    def __init__(
+        self,
+        place: Path,
+        tools: Toolchain,
+        options: Sequence[str] = ("W=1",),
+        hear: Progress | None = None,
+    ) -> None:
         self.place = place
         self.tools = tools
+        self._options = options
+        self._hear = hear
         self.out = place / "out"
         #: For the checks' own files, emptied with every run.
         self.scratch = place / "scratch"
@@ -114,12 +123,13 @@ class Build:
         """Run make. Targets are kept together in its output, and it goes on after an error."""
         argv = (
             *("make", "-C", str(self.root), f"O={self.out}", f"-j{os.cpu_count() or 1}"),
-            *("--keep-going", "--output-sync=target", "W=1"),
+            *("--keep-going", "--output-sync=target"),
+            *self._options,
             *self.tools.choices,
             *targets,
         )
         # Messages belong to the command line above them, so both streams go into one.
-        done = process.run(argv, env=environment(), check=False, merged=True)
+        done = process.run(argv, env=environment(), check=False, merged=True, hear=self._hear)
         return Made(done.returncode, done.text, parse_build(done.text, str(self.root)))
 
     def must(self, *targets: str) -> Made:
