@@ -2,6 +2,7 @@
 """The compiler's and sparse's view of a commit: W=1 and C=2 on the objects it touches."""
 
 import posixpath
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse, worst
 from dmabuf_patchgen.prove.forest import Forest
-from dmabuf_patchgen.prove.kbuild import SCOPE, Build, Made
+from dmabuf_patchgen.prove.kbuild import DATA, SCOPE, Build, Made
 from dmabuf_patchgen.prove.kselftest import SELFTESTS
 from dmabuf_patchgen.prove.step import Step
 
@@ -123,6 +124,15 @@ class Compile:
         return self.build.out / posixpath.dirname(stem)
 
     def _configure(self, step: Step) -> tuple[Made, tuple[Diagnostic, ...]]:
+        """Ask again for what the configuration lacks: the commit may be what brings it."""
+        config = self.build.out / ".config"
+        has = config.read_text()
+        wanted = [
+            line
+            for line in (DATA / "check.config").read_text().splitlines()
+            if line.startswith("CONFIG_") and not re.search(rf"\b{line.split('=')[0]}\b", has)
+        ]
+        config.write_text("\n".join([has, *wanted, ""]))
         made = self.build.make("olddefconfig")
         return made, parse(made.output.splitlines(), str(step.forest.root))
 
