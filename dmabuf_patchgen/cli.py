@@ -298,8 +298,9 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
 def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
     """Show the kernel that the kselftests of a series want, and what the tree makes of it.
 
-    Every symbol that is asked for is told with what it gets on this tree, for x86_64 and the
-    compiler that CC, CROSS_COMPILE and LLVM choose; and why, if that is something else.
+    Every symbol that is asked for is told with what it gets on this tree, for the architecture
+    that ARCH names and the compiler that CC, CROSS_COMPILE and LLVM choose; and why, if that is
+    something else.
 
     \b
     Exit codes: 0 every symbol is as asked, 1 it could not be worked out, 2 one is not,
@@ -309,6 +310,7 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
     Examples:
       dmabuf-patchgen -C ~/linux config dma-buf-pfnmap
       dmabuf-patchgen -C ~/linux config dma-buf-pfnmap dma-buf-map-info -o out/.config
+      ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- dmabuf-patchgen -C ~/linux config dma-buf-pfnmap
     """
     from dmabuf_patchgen.prove import configuration
     from dmabuf_patchgen.render.environment import Environment

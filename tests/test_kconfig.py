@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import kconfiglib  # type: ignore[import-untyped]
@@ -16,7 +17,7 @@ from dmabuf_patchgen.prove import configuration, kbuild
 from dmabuf_patchgen.prove.configuration import Plan, plan
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree import kconfig
+from dmabuf_patchgen.tree import architecture, kconfig
 from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
 from tests import tiny
@@ -141,8 +142,17 @@ config CONDITIONAL_ON_MORE
 	depends on SOME_BOARD if (BASE && !NOT_BASE) || BITS = 32
 """
 
+#: What the architectures ask for, which the command adds.
+OF_MACHINES = sorted(
+    {line[7:-2] for one in architecture.known() for line in one.config if line.endswith("=y")}
+)
 #: What a tree has to have to be one, with that Kconfig.
-FILES: Mapping[str, bytes] = {**tiny.FILES, "Kconfig": KCONFIG.encode()}
+FILES: Mapping[str, bytes] = {
+    **tiny.FILES,
+    "Kconfig": (
+        KCONFIG + "".join(f'\nconfig {name}\n\tbool "{name}"\n' for name in OF_MACHINES)
+    ).encode(),
+}
 
 FRAGMENT = """\
 # SPDX-License-Identifier: GPL-2.0-only
@@ -161,7 +171,8 @@ def planned(tree: Path, tmp_path: Path, fragment: str, **more: str) -> Plan:
     files = {"common/kselftest.config": fragment}
     files |= {"toy/kernel.config": more["toy"]} if "toy" in more else {}
     environment = tiny.environment(tmp_path / "templates", files)
-    return plan(environment, open_tree(tree), ["toy"])
+    bare = replace(architecture.chosen(), config=())
+    return plan(environment, open_tree(tree), ["toy"], architecture=bare)
 
 
 def reason(tree: Path, tmp_path: Path, name: str, fragment: str) -> str:
@@ -364,7 +375,7 @@ def all_as_asked(root: Path) -> Plan:
 
 #: Symbols that go by another name in some trees.
 INSTEAD = {
-    "5.10": {"GUP_BENCHMARK": ("GUP_TEST",)},
+    "5.10": {},
     "6.1": {},
     "6.12": {},
     "7.2": {},

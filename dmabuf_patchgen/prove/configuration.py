@@ -4,7 +4,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
+from dmabuf_patchgen.tree import architecture as architectures
+from dmabuf_patchgen.tree.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Plan:
     """The configuration of a tree for some series. config: the whole .config."""
 
     version: str
+    architecture: str
     series: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     config: str
@@ -76,7 +79,8 @@ class Plan:
 
     def table(self) -> str:
         """What every symbol gets, and below, why if that is not what was asked."""
-        lines = [f"Linux {self.version}, x86_64, for the kselftests of {', '.join(self.series)}"]
+        names = ", ".join(self.series)
+        lines = [f"Linux {self.version}, {self.architecture}, for the kselftests of {names}"]
         width = max((len(outcome.name) for outcome in self.outcomes), default=0)
         for outcome in self.outcomes:
             lacking = " nor ".join(outcome.instead_of)
@@ -95,7 +99,7 @@ class Plan:
         """For --json."""
         return {
             "version": self.version,
-            "arch": "x86_64",
+            "arch": self.architecture,
             "series": list(self.series),
             "as_asked": not self.failed,
             "symbols": [
@@ -105,31 +109,27 @@ class Plan:
         }
 
 
-def wishes(environment: Environment, names: Sequence[str]) -> tuple[Wish, ...]:
-    """What the fragments of some series ask for, each symbol once.
+def wishes(
+    environment: Environment, names: Sequence[str], architecture: Architecture
+) -> tuple[Wish, ...]:
+    """What an architecture and the fragments of some series ask for, each symbol once.
 
     Raises UserError for a series that is not there, a wrong line, or two that contradict.
     """
     for name in names:
         catalogue.load(environment, name)
-    files = [COMMON, *(f"{name}/{OF_SERIES}" for name in dict.fromkeys(names))]
     found: dict[tuple[str, ...], Wish] = {}
     said: dict[str, tuple[str, str]] = {}
-    for file in files:
-        path = environment.root / file
-        if not path.exists() and file != COMMON:
-            # Its tests want nothing besides.
-            continue
-        for wish in _parse(path, file):
-            for symbol in wish.choices:
-                value, place = said.setdefault(symbol.name, (symbol.value, wish.place))
-                if value != symbol.value:
-                    raise UserError(
-                        f"{wish.place}: {symbol.name} is to be {symbol.value!r}, and {value!r} "
-                        f"in {place}",
-                        "one kernel cannot be both: configure the series one by one",
-                    )
-            found.setdefault(tuple(symbol.name for symbol in wish.choices), wish)
+    for wish in _asked(environment, names, architecture):
+        for symbol in wish.choices:
+            value, place = said.setdefault(symbol.name, (symbol.value, wish.place))
+            if value != symbol.value:
+                raise UserError(
+                    f"{wish.place}: {symbol.name} is to be {symbol.value!r}, and {value!r} "
+                    f"in {place}",
+                    "one kernel cannot be both: configure the series one by one",
+                )
+        found.setdefault(tuple(symbol.name for symbol in wish.choices), wish)
     return tuple(found.values())
 
 
@@ -138,17 +138,20 @@ def plan(
     tree: GitTree | DirectoryTree,
     names: Sequence[str],
     progress: Callable[[str], None] = lambda said: None,
+    architecture: Architecture | None = None,
 ) -> Plan:
     """What a tree makes of the configuration that some series want, on top of tinyconfig.
 
-    Raises UserError if fragments or Kconfig are wrong.
+    architecture: the one that ARCH names, if not given.
+    Raises UserError if fragments or Kconfig are wrong, or for an ARCH that is not known.
     """
-    asked = wishes(environment, names)
+    architecture = architecture or architectures.chosen()
+    asked = wishes(environment, names, architecture)
     # kconfiglib comes with it, and a wrong fragment can be told without.
     from dmabuf_patchgen.tree import kconfig
 
     progress(f"reading Kconfig of {tree.label}")
-    with kconfig.opened(tree) as model:
+    with kconfig.opened(tree, architecture) as model:
         progress("working out the configuration")
         meant = [next((one for one in w.choices if model.has(one.name)), None) for w in asked]
         model.tiny()
@@ -156,8 +159,9 @@ def plan(
         outcomes = tuple(
             _outcome(model, wish, symbol) for wish, symbol in zip(asked, meant, strict=True)
         )
-        header = f"{MARK}: {' '.join(names)}\n# Linux/x86 {tree.version} Kernel Configuration\n"
-        return Plan(tree.version, tuple(names), outcomes, model.text(header))
+        header = f"{MARK}: {' '.join(names)}\n# {model.title}\n"
+        series = tuple(names)
+        return Plan(tree.version, architecture.name, series, outcomes, model.text(header))
 
 
 def _outcome(model: "kconfig.Kconfig", wish: Wish, symbol: Symbol | None) -> Outcome:
@@ -215,24 +219,41 @@ def _same(got: str, wanted: str) -> bool:
         return False
 
 
-def _parse(path: Path, name: str) -> list[Wish]:
+def _asked(
+    environment: Environment, names: Sequence[str], architecture: Architecture
+) -> Iterator[Wish]:
+    yield from _read(environment.root, COMMON)
+    place = f"architectures/{architecture.name}.toml"
+    for line in architecture.config:
+        yield _wish(line, place, place)
+    for name in dict.fromkeys(names):
+        file = f"{name}/{OF_SERIES}"
+        # Without one, its tests want nothing besides.
+        if (environment.root / file).exists():
+            yield from _read(environment.root, file)
+
+
+def _read(root: Path, name: str) -> Iterator[Wish]:
+    path = root / name
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: {error}") from None
-    found = []
-    for number, line in enumerate(lines, 1):
-        unset = _UNSET.fullmatch(line.strip())
-        if not line.strip() or (line.startswith("#") and not unset):
-            continue
-        choices = [unset] if unset else _choices(line.strip())
-        if not choices:
-            raise UserError(
-                f"{path}:{number}: no line of a .config: {line.strip()!r}",
-                "write CONFIG_A=y, CONFIG_A=y|CONFIG_B=y or # CONFIG_A is not set",
-            )
-        found.append(Wish(tuple(map(_symbol, choices)), f"{name}:{number}"))
-    return found
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line and (not line.startswith("#") or _UNSET.fullmatch(line)):
+            yield _wish(line, f"{name}:{number}", f"{path}:{number}")
+
+
+def _wish(line: str, place: str, where: str) -> Wish:
+    """What a line asks for. place: as it is told; where: as it is found if it is wrong."""
+    unset = _UNSET.fullmatch(line)
+    choices = [unset] if unset else _choices(line)
+    if not choices:
+        raise UserError(
+            f"{where}: no line of a .config: {line!r}",
+            "write CONFIG_A=y, CONFIG_A=y|CONFIG_B=y or # CONFIG_A is not set",
+        )
+    return Wish(tuple(map(_symbol, choices)), place)
 
 
 def _choices(line: str) -> list[re.Match[str]]:

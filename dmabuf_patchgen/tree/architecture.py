@@ -43,7 +43,7 @@ class Qemu:
 class Architecture:
     """An architecture. name: the ARCH of make that is used; machine: as `uname -m` has it.
 
-    names: all that ARCH may call it; srcarch: its directory below arch/; triple: what clang
+    names: what make takes as ARCH for it; srcarch: its directory below arch/; triple: what clang
     calls it; debian: what Debian calls it; image: the kernel's image in a build directory;
     config: lines of a .config that a kernel needs to boot on the emulated machine.
     """
@@ -77,12 +77,15 @@ def known() -> tuple[Architecture, ...]:
 
 def chosen() -> Architecture:
     """The architecture that ARCH names, or that of this machine. Raises UserError."""
-    wanted = os.environ.get("ARCH") or platform.machine()
+    wanted = os.environ.get("ARCH", "")
+    machine = platform.machine()
     for one in known():
-        if wanted in one.names:
+        if wanted in one.names or (not wanted and one.machine == machine):
             return one
     names = ", ".join(one.name for one in known())
-    raise UserError(f"ARCH {wanted}: nothing is known of it", f"set ARCH to one of {names}")
+    raise UserError(
+        f"ARCH {wanted or machine}: nothing is known of it", f"set ARCH to one of {names}"
+    )
 
 
 def _load(path: Path) -> Architecture:

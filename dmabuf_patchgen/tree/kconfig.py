@@ -4,7 +4,6 @@
 import contextlib
 import io
 import os
-import platform
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +15,13 @@ import kconfiglib  # type: ignore[import-untyped]
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git, reason
+from dmabuf_patchgen.tree.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
-#: What Kconfig of x86 reads and runs; nothing else of a revision is exported.
+#: What Kconfig reads and runs; nothing else of a revision is exported.
 _READ = re.compile(
-    r"(.*/)?Kconfig[^/]*|scripts/.*\.sh|arch/x86/tools/[^/]*\.sh|"
-    r"(kernel|arch/x86)/configs/tiny[^/]*\.config"
+    r"(.*/)?Kconfig[^/]*|scripts/.*\.sh|arch/[^/]+/tools/[^/]*\.sh|"
+    r"(kernel|arch/[^/]+)/configs/tiny[^/]*\.config"
 )
 #: Variables that kconfiglib obeys, or that a calling make has set for a kernel of its own.
 _DROPPED = re.compile(
@@ -35,10 +35,9 @@ _TOOLS = {
     "NM": ("nm", "llvm-nm"),
     "OBJCOPY": ("objcopy", "llvm-objcopy"),
 }
-#: As scripts/Makefile.clang sets them for x86.
+#: As scripts/Makefile.clang sets them, after the target.
 _CLANG_FLAGS = (
-    "--target=x86_64-linux-gnu -fintegrated-as -Werror=unknown-warning-option "
-    "-Werror=ignored-optimization-argument"
+    "-fintegrated-as -Werror=unknown-warning-option -Werror=ignored-optimization-argument"
 )
 
 
@@ -87,10 +86,16 @@ class _Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 class Kconfig:
     """The symbols of a tree, and the configuration that they have at the moment."""
 
-    def __init__(self, reader: _Reader, root: Path, scratch: Path) -> None:
+    def __init__(self, reader: _Reader, root: Path, scratch: Path, srcarch: str) -> None:
         self._reader = reader
         self._root = root
         self._scratch = scratch
+        self._srcarch = srcarch
+
+    @property
+    def title(self) -> str:
+        """What the configuration is of, as the tree says it."""
+        return str(self._reader.mainmenu_text)
 
     def has(self, name: str) -> bool:
         """Whether the tree has a symbol for this architecture."""
@@ -115,10 +120,11 @@ class Kconfig:
         for symbol in reader.unique_defined_syms:
             if symbol.orig_type in (kconfiglib.BOOL, kconfiglib.TRISTATE):
                 symbol.set_value(2 if symbol.is_allnoconfig_y else 0)
-        parts = ("kernel/configs/tiny-base", "kernel/configs/tiny", "arch/x86/configs/tiny")
-        base, *others = [self._root / f"{part}.config" for part in parts]
+        base = self._root / "kernel/configs/tiny-base.config"
         if base.exists():
             reader.load_config(str(base), replace=False)
+        places = ("kernel", f"arch/{self._srcarch}")
+        others = [self._root / place / "configs/tiny.config" for place in places]
         self._settle(other for other in others if other.exists())
 
     def merge(self, lines: Iterable[str]) -> None:
@@ -144,14 +150,11 @@ class Kconfig:
 
 
 @contextlib.contextmanager
-def opened(tree: GitTree | DirectoryTree) -> Iterator[Kconfig]:
-    """The Kconfig of a tree for x86_64 and the compiler that the environment chooses.
+def opened(tree: GitTree | DirectoryTree, architecture: Architecture) -> Iterator[Kconfig]:
+    """The Kconfig of a tree for an architecture and the compiler that the environment chooses.
 
-    Raises UserError if it cannot be read, or for another ARCH; MissingTool without a compiler.
+    Raises UserError if it cannot be read, MissingTool without a compiler.
     """
-    arch = os.environ.get("ARCH") or platform.machine()
-    if arch not in ("x86", "x86_64"):
-        raise UserError(f"ARCH {arch}: only x86_64 can be configured so far", "set ARCH=x86_64")
     tools = _tools()
     with process.temporary("dmabuf-patchgen-kconfig-") as scratch:
         # A link where nothing needs to be exported: Kconfig's shell commands quote no paths.
@@ -162,7 +165,7 @@ def opened(tree: GitTree | DirectoryTree) -> Iterator[Kconfig]:
             _export(tree, root)
         work = scratch / "work"
         work.mkdir()
-        with _surroundings(work, _variables(tree, root, tools)):
+        with _surroundings(work, _variables(tree, root, architecture, tools)):
             try:
                 # What $(info) and $(warning-if) say is no result.
                 with contextlib.redirect_stdout(io.StringIO()):
@@ -173,7 +176,7 @@ def opened(tree: GitTree | DirectoryTree) -> Iterator[Kconfig]:
                     f"{tree.label}: Kconfig cannot be read: {' '.join(said.split())}",
                     "see that `make olddefconfig` reads it",
                 ) from None
-        yield Kconfig(reader, root, scratch)
+        yield Kconfig(reader, root, scratch, architecture.srcarch)
 
 
 def _tools() -> dict[str, str]:
@@ -192,7 +195,10 @@ def _tools() -> dict[str, str]:
 
 
 def _variables(
-    tree: GitTree | DirectoryTree, root: Path, tools: Mapping[str, str]
+    tree: GitTree | DirectoryTree,
+    root: Path,
+    architecture: Architecture,
+    tools: Mapping[str, str],
 ) -> dict[str, str]:
     """The environment that make gives Kconfig."""
     kept = {name: value for name, value in os.environ.items() if not _DROPPED.fullmatch(name)}
@@ -203,16 +209,18 @@ def _variables(
     pahole = "0"
     if script.exists():
         pahole = process.run(["sh", str(script), "pahole"], env=kept, check=False).text.strip()
+    flags = f"--target={architecture.triple} {_CLANG_FLAGS}"
+    # ARCH decides more than where to look: x86 leaves 64BIT open, which x86_64 does not.
+    arch = os.environ.get("ARCH", "")
     return {
         **kept,
         **tools,
-        "ARCH": os.environ.get("ARCH") or "x86",
-        "SRCARCH": "x86",
-        "SUBARCH": "x86",
+        "ARCH": arch if arch in architecture.names else architecture.srcarch,
+        "SRCARCH": architecture.srcarch,
         "srctree": str(root),
         "KERNELVERSION": tree.version,
         "CC_VERSION_TEXT": version.replace("#", ""),
-        "CLANG_FLAGS": _CLANG_FLAGS if "clang" in version else "",
+        "CLANG_FLAGS": flags if "clang" in version else "",
         "RUSTC": "rustc",
         "BINDGEN": "bindgen",
         "PAHOLE": "pahole",
