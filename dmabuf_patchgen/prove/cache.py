@@ -15,8 +15,9 @@ from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 from dmabuf_patchgen.xdg import cache
 
-#: An exported tree takes 1.5 GB, a prepared build 50 MB; the least recently used go first.
-_KEEP = {"trees": 3, "build": 10}
+#: An exported tree takes 1.5 GB, a prepared build 50 MB, a bootable one 400 MB, a kernel or its
+#: tests 10 MB, a boot 100 kB; the least recently used go first.
+_KEEP = {"trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000}
 
 
 def room(kind: str) -> Path:
@@ -97,6 +98,14 @@ def source_of(tree: GitTree | DirectoryTree) -> Iterator[tuple[Path, str]]:
         touch(final)
         evict("trees")
         yield final, name
+
+
+def fingerprint(tree: GitTree | DirectoryTree) -> str:
+    """What `source_of` calls a tree, without exporting it. Raises UserError if it was built in."""
+    if isinstance(tree, GitTree):
+        return tree_id(tree)
+    _refuse_built(tree.root)
+    return _fingerprint(tree.root)
 
 
 def tree_id(tree: GitTree) -> str:

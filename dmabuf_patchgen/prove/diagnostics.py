@@ -21,7 +21,7 @@ _LINKER = re.compile(r"^(?P<path>[^\s:]+):\(\S+\): (?P<text>undefined reference 
 _OPTION = re.compile(r" \[(-W[\w=+-]+)\]$")
 _DETAIL = re.compile(r"^[^\s:]+:\d+:\d+: {3,}(.*)$")
 #: kbuild's short form of a command, such as `  CC [M]  drivers/dma-buf/udmabuf.o`.
-_COMMAND = re.compile(r"^  (?P<what>[A-Z][A-Z0-9+_]*)(?: \[M\])? +(?P<target>\S+)$")
+COMMAND = re.compile(r"^  (?P<what>[A-Z][A-Z0-9+_]*)(?: \[M\])? +(?P<target>\S+)$")
 _FAILED = re.compile(r"^make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*: )?(?P<target>[^\]\s]+)\] Error")
 
 
@@ -101,7 +101,7 @@ def parse_build(output: str, root: str) -> BuildLog:
     stray = []
     target = ""
     for line in output.splitlines():
-        command = _COMMAND.match(line)
+        command = COMMAND.match(line)
         stop = _FAILED.match(line)
         if command:
             target = _stem(command["target"], root)

@@ -23,6 +23,7 @@ class Forest:
     def __init__(self, root: Path, source: Path, touched: Iterable[str]) -> None:
         self.root = root
         self.source = source
+        self._changed: set[str] = set()
         # Where kselftests of 5.10 look for installed headers, see install_headers.
         paths = [PurePosixPath(path) for path in (*touched, "usr/include/Makefile")]
         self._real = {str(parent) for path in paths for parent in path.parents}
@@ -75,6 +76,15 @@ class Forest:
                 place.write_bytes(body)
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     place.chmod((self.source / path).stat().st_mode & 0o777 | 0o600)
+
+    def follow(self, files: Mapping[str, bytes | None]) -> None:
+        """Bring the forest to where these files, and no others, are not as in the source."""
+        back: dict[str, bytes | None] = {}
+        for path in self._changed - files.keys():
+            original = self.source / path
+            back[path] = original.read_bytes() if original.is_file() else None
+        self.apply({**back, **files})
+        self._changed = set(files)
 
     def install_headers(self, installed: Path) -> None:
         """Show installed uapi headers at usr/include, where `make headers` in a tree has them."""

@@ -89,6 +89,17 @@ class Made:
         words = self.log.stray or tuple(self.output.strip().splitlines()[-1:])
         return words[0] if words else f"make: exit code {self.returncode}"
 
+    @property
+    def missing(self) -> MissingTool | None:
+        """What it failed for want of, if that can be installed."""
+        for sign, (what, package) in _LIBRARIES.items():
+            if sign in self.output:
+                return MissingTool(what, package)
+        absent = re.search(r"(\S+): (?:command )?not found", self.output)
+        return (
+            MissingTool(absent[1], process.PACKAGES.get(absent[1], absent[1])) if absent else None
+        )
+
 
 class Build:
     """A build directory that follows the state of a forest.
@@ -136,12 +147,8 @@ class Build:
         """Run make for what no patch may break. Raises MissingTool or UserError if it fails."""
         made = self.make(*targets)
         if made.returncode:
-            for sign, (what, package) in _LIBRARIES.items():
-                if sign in made.output:
-                    raise MissingTool(what, package)
-            if absent := re.search(r"(\S+): (?:command )?not found", made.output):
-                tool = absent[1]
-                raise MissingTool(tool, process.PACKAGES.get(tool, tool))
+            if missing := made.missing:
+                raise missing
             raise UserError(f"make {' '.join(targets)} failed: {made.reason}")
         return made
 
