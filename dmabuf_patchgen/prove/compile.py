@@ -92,11 +92,18 @@ class Compile:
                 # Built in passing, such as kernel/bounds.s: its warnings were never noted.
                 fresh += (message for message in said if message.level == "error")
                 continue
-            fresh += added(known.get(stem, ()), said, step.new_lines)
+            # To a new object headers say what they say to the others, too.
+            before = known.get(stem, self._of_headers(step))
+            fresh += added(before, said, step.new_lines)
             # An error hides warnings that were there before it and will be there again.
             failed = stem in made.log.failed
             known[stem] = worst(known.get(stem, ()), said) if failed else said
         return fresh
+
+    def _of_headers(self, step: Step) -> tuple[Diagnostic, ...]:
+        """What files that the commit leaves alone say to objects that are there already."""
+        said = {message for messages in self.build.said.values() for message in messages}
+        return tuple(message for message in said if message.path not in step.files)
 
     def _not_built(self, made: Made, step: Step) -> list[Diagnostic]:
         """An error for each touched file that no compiler saw: that would pass unseen."""
