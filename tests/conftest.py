@@ -15,6 +15,7 @@ from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import debian
 from tests import network, repos
+from tests.mirror import Mirror
 from tests.repos import Kind
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -93,6 +94,21 @@ def small_repo(
         return repos.clone(origin, tmp_path_factory.mktemp("repo") / "linux", kind)
 
     return make
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    """A mirror that the machine's apt has instead of its own, and an empty cache."""
+    made = Mirror(tmp_path / "mirror")
+    sources = tmp_path / "machine" / "debian.list"
+    sources.parent.mkdir()
+    # Not file:, whose lists are links to the mirror's own and change under apt.
+    sources.write_text(f"deb [trusted=yes] copy:{made.root} bookworm main\n")
+    conf = tmp_path / "machine" / "apt.conf"
+    conf.write_text(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n')
+    monkeypatch.setenv("APT_CONFIG", str(conf))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    return made
 
 
 @pytest.fixture

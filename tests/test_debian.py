@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's packages as kernel trees, on a mirror made of files."""
 
-import hashlib
 import itertools
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
@@ -18,84 +16,11 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.tree import apt, debian
 from dmabuf_patchgen.tree.apt import Source
 from tests.conftest import CHECKOUT
+from tests.mirror import Mirror
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs Debian's apt")
 
 KEYRING = (("Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg"),)
-
-
-class Mirror:
-    """A package mirror in a directory, and the machine's apt configured with it alone."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.packages: list[str] = []
-        root.mkdir()
-
-    def add(self, series: str, version: str, top: str = "linux-source") -> Path:
-        """A linux-source package; top: its kernel's directory in usr/src."""
-        work = self.root / f"work-{version}"
-        kernel = work / f"{top}-{series}"
-        (kernel / "drivers" / "dma-buf").mkdir(parents=True)
-        (kernel / "Makefile").write_text(f"# {version}\n")
-        script = kernel / "run.sh"
-        script.write_text("#!/bin/sh\n")
-        script.chmod(0o755)
-        package = work / "package"
-        (package / "usr" / "src").mkdir(parents=True)
-        with tarfile.open(package / "usr" / "src" / f"{top}-{series}.tar.xz", "w:xz") as tar:
-            tar.add(kernel, kernel.name)
-        control = (
-            f"Package: linux-source-{series}\nVersion: {version}\nArchitecture: all\n"
-            "Maintainer: Tester <tester@example.org>\nDescription: a kernel\n"
-        )
-        (package / "DEBIAN").mkdir()
-        (package / "DEBIAN" / "control").write_text(control)
-        deb = self.root / "pool" / f"linux-source-{series}_{version}_all.deb"
-        deb.parent.mkdir(exist_ok=True)
-        subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "--build", package, deb],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        shutil.rmtree(work)
-        body = deb.read_bytes()
-        self.packages.append(
-            f"{control}Filename: pool/{deb.name}\nSize: {len(body)}\n"
-            f"SHA256: {hashlib.sha256(body).hexdigest()}\n"
-        )
-        self.publish()
-        return deb
-
-    def publish(self) -> None:
-        """Write the one suite there is, bookworm; every other is not there."""
-        architecture = subprocess.run(
-            ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
-        ).stdout.strip()
-        binary = self.root / "dists" / "bookworm" / "main" / f"binary-{architecture}"
-        binary.mkdir(parents=True, exist_ok=True)
-        packages = "\n".join(self.packages).encode()
-        (binary / "Packages").write_bytes(packages)
-        (self.root / "dists" / "bookworm" / "Release").write_text(
-            "Suite: bookworm\nCodename: bookworm\nComponents: main\n"
-            f"Architectures: {architecture}\n"
-            f"SHA256:\n {hashlib.sha256(packages).hexdigest()} {len(packages)} "
-            f"main/binary-{architecture}/Packages\n"
-        )
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
-    made = Mirror(tmp_path / "mirror")
-    sources = tmp_path / "machine" / "debian.list"
-    sources.parent.mkdir()
-    # Not file:, whose lists are links to the mirror's own and change under apt.
-    sources.write_text(f"deb [trusted=yes] copy:{made.root} bookworm main\n")
-    conf = tmp_path / "machine" / "apt.conf"
-    conf.write_text(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n')
-    monkeypatch.setenv("APT_CONFIG", str(conf))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    return made
 
 
 def store() -> Path:

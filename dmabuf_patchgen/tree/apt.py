@@ -31,6 +31,9 @@ Dir::Etc::preferences "-";
 Dir::Etc::preferencesparts "-";
 Dir::State::lists "{home}/lists";
 Dir::Cache "{home}/cache";
+#clear APT::Architectures;
+APT::Architecture "{architecture}";
+APT::Architectures "{architecture}";
 // The user that apt would otherwise download as cannot write below a home directory.
 APT::Sandbox::User "root";
 Acquire::Languages "none";
@@ -55,17 +58,19 @@ class Apt:
     """apt on a private configuration.
 
     home: a directory for its sources, lists and caches; made if it is not there.
+    foreign: another architecture, as Debian calls it, whose packages are wanted; they are
+    taken from the suites that the machine itself has.
     Raises MissingTool where there is no apt, UserError where no Debian mirror is configured.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, foreign: str = "") -> None:
         for tool in ("apt-get", "apt-cache", "apt-config", "dpkg"):
             if shutil.which(tool) is None:
                 missing = MissingTool(tool, "apt")
                 missing.hint = "where there is no apt, name a tree: make series KDIR=/path/to/linux"
                 raise missing
         self._conf = home / "apt.conf"
-        mirrors = debian_mirrors(machine_sources())
+        mirrors = debian_mirrors(machine_sources(), widened=not foreign)
         if not mirrors:
             raise UserError(
                 "apt is configured with no Debian mirror",
@@ -73,9 +78,9 @@ class Apt:
             )
         (home / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         (home / "cache").mkdir(exist_ok=True)
-        architecture = _run("dpkg", "--print-architecture").text.strip()
+        architecture = foreign or _run("dpkg", "--print-architecture").text.strip()
         (home / "debian.sources").write_text(render_sources(mirrors, architecture))
-        self._conf.write_text(_CONF.format(home=home))
+        self._conf.write_text(_CONF.format(home=home, architecture=architecture))
 
     def update(self) -> None:
         """Read the lists of all suites. Raises UserError if no mirror answers.
@@ -112,12 +117,13 @@ class Apt:
             raise UserError(f"{package} {version} is not offered any more")
         return int(shown[0]["size"])
 
-    def download(self, package: str, version: str, into: Path) -> Path:
-        """Download a version of a package, its checksum verified; the .deb in a directory.
+    def download(self, package: str, into: Path) -> Path:
+        """Download a package, its checksum verified; the .deb in a directory.
 
+        package: its name, the newest is meant, or name=version.
         Raises UserError if it cannot be had.
         """
-        self._apt("apt-get", "download", f"{package}={version}", cwd=into)
+        self._apt("apt-get", "download", package, cwd=into)
         return next(into.glob("*.deb"))
 
     def _apt(self, *argv: str, cwd: Path | None = None, check: bool = True) -> process.Finished:
@@ -197,9 +203,10 @@ def parse_list(text: str) -> Iterator[Source]:
         yield Source(uri, (suite,), tuple(components.split()), kept)
 
 
-def debian_mirrors(sources: Iterable[Source]) -> list[Source]:
+def debian_mirrors(sources: Iterable[Source], widened: bool = True) -> list[Source]:
     """The Debian mirrors among the machine's sources, each with every suite worth asking for.
 
+    widened: for kernel sources, or else no more suites than the machine itself has.
     A mirror is told by its suites, since a mirror of one's own may have any address; asking
     one that is none after all costs an answer of 404.
     """
@@ -208,9 +215,10 @@ def debian_mirrors(sources: Iterable[Source]) -> list[Source]:
         own = tuple(suite for suite in source.suites if _release(suite))
         if not own or "main" not in source.components or source.uri.startswith("cdrom:"):
             continue
-        if any(_is_security(suite) for suite in own):
+        more: list[str] = []
+        if widened and any(_is_security(suite) for suite in own):
             more = [f"{release}-security" for release in RELEASES]
-        else:
+        elif widened:
             more = [name for release in RELEASES for name in (release, f"{release}-backports")]
             more.append("sid")
         key = source.uri.rstrip("/")
@@ -260,8 +268,11 @@ def newer(one: str, other: str) -> bool:
 
 
 def first_words(done: process.Finished) -> str:
-    """The first line that a program said on stderr: the cause, where the rest only follows."""
-    said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+    """The first error that a program told on stderr: the cause, where the rest only follows."""
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    # apt warns of much else before.
+    errors = [line for line in lines if line.startswith("E: ")]
+    said = next(iter(errors or lines), "")
     return re.sub(r"^[EW]: ", "", said) or done.last_words
 
 

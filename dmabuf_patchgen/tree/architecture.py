@@ -24,7 +24,9 @@ class Qemu:
     program, package: what to run and the Debian package it is in; options: of the machine;
     cpu: the -cpu under TCG, empty for QEMU's default, and kvm_cpu under KVM; console: the
     device of the first serial port; arguments: for the kernel's command line.
-    probe: a program in hexadecimal that ends QEMU with probe_exit, to see that KVM works.
+    probe: a program in hexadecimal to see that KVM works: it says probe_says on the serial port
+    and ends QEMU with probe_exit; probe_sector: whether it is to be a boot sector;
+    probe_options: how QEMU gets it, where {probe} stands for its file.
     """
 
     program: str
@@ -35,6 +37,8 @@ class Qemu:
     console: str
     arguments: tuple[str, ...]
     probe: str
+    probe_sector: bool
+    probe_says: str
     probe_options: tuple[str, ...]
     probe_exit: int
 
@@ -77,15 +81,24 @@ def known() -> tuple[Architecture, ...]:
 
 def chosen() -> Architecture:
     """The architecture that ARCH names, or that of this machine. Raises UserError."""
-    wanted = os.environ.get("ARCH", "")
+    if wanted := os.environ.get("ARCH"):
+        return named(wanted)
     machine = platform.machine()
-    for one in known():
-        if wanted in one.names or (not wanted and one.machine == machine):
-            return one
+    if own := next((one for one in known() if one.machine == machine), None):
+        return own
+    raise _unknown(f"this machine, {machine}")
+
+
+def named(name: str) -> Architecture:
+    """The architecture that make takes a name for. Raises UserError."""
+    if found := next((one for one in known() if name in one.names), None):
+        return found
+    raise _unknown(f"ARCH {name}")
+
+
+def _unknown(what: str) -> UserError:
     names = ", ".join(one.name for one in known())
-    raise UserError(
-        f"ARCH {wanted or machine}: nothing is known of it", f"set ARCH to one of {names}"
-    )
+    return UserError(f"{what}: nothing is known of it", f"set ARCH to one of {names}")
 
 
 def _load(path: Path) -> Architecture:

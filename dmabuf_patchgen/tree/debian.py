@@ -3,7 +3,7 @@
 
 `python -m dmabuf_patchgen.tree.debian 6.12` prints the path of a tree, `--repository 6.12` that
 of a git repository of it, `--matrix` those of all rows of the test matrix, one `series path` a
-line.
+line, and `--busybox arm64` that of a guest's userspace for another architecture.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.tree import apt
+from dmabuf_patchgen.tree import apt, architecture
+from dmabuf_patchgen.tree.busybox import busybox
 from dmabuf_patchgen.tree.repository import imported
 from dmabuf_patchgen.tree.source import DirectoryTree
 from dmabuf_patchgen.xdg import cache
@@ -192,7 +193,7 @@ def _provide(series: str, offers: Mapping[str, str], kept: str | None) -> Path:
         private = _apt()
         size = private.size(name, offered)
         _say(f"downloading {name} {offered} ({size / 1e6:.0f} MB)")
-        deb = private.download(name, offered, Path(scratch))
+        deb = private.download(f"{name}={offered}", Path(scratch))
         _say(f"unpacking it to {_store() / offered}")
         return unpack(deb, series, offered)
 
@@ -299,14 +300,19 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Print the path of a tree, or of every tree of the matrix."""
+    """Print the path of a tree, of every tree of the matrix, or of a busybox."""
     parser = argparse.ArgumentParser(prog="python -m dmabuf_patchgen.tree.debian")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("series", nargs="?", help="a kernel series such as 6.12")
     what.add_argument("--repository", metavar="SERIES", help="the same, as a git repository")
     what.add_argument("--matrix", action="store_true", help="every row of the test matrix")
+    names = [one.name for one in architecture.known()]
+    what.add_argument("--busybox", choices=names, help="a static busybox of an architecture")
     said = parser.parse_args()
     try:
+        if said.busybox:
+            print(busybox(architecture.named(said.busybox)))
+            return 0
         if not said.matrix:
             print(repository(said.repository) if said.repository else fetch(said.series))
             return 0
