@@ -15,7 +15,6 @@ import pytest
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove import configuration, kbuild
 from dmabuf_patchgen.prove.configuration import Plan, plan
-from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree import architecture, kconfig
 from dmabuf_patchgen.tree.debian import Row
@@ -366,9 +365,12 @@ def test_variables_of_the_caller_do_not_matter(
 # The fragments of the series, on real trees.
 
 
+#: Series that ask for nothing that they bring themselves.
+SERIES = ("dma-buf-map-info", "dma-buf-pfnmap")
+
+
 def all_as_asked(root: Path) -> Plan:
-    environment = Environment()
-    found = plan(environment, DirectoryTree(root), catalogue.names(environment))
+    found = plan(Environment(), DirectoryTree(root), SERIES)
     assert [(one.name, one.reason) for one in found.failed] == []
     return found
 
@@ -394,26 +396,75 @@ def settings(config: str) -> set[str]:
     return {line for line in config.splitlines() if "CONFIG_" in line}
 
 
-def test_the_kernel_makes_the_same_of_it(linux_612: Path, tmp_path: Path) -> None:
+def the_kernel_makes_the_same_of_it(root: Path, out: Path) -> None:
     """The tree's own tinyconfig, merge_config.sh and olddefconfig come to the same."""
-    found = all_as_asked(linux_612)
-    environment = Environment()
-    wishes = configuration.wishes(environment, catalogue.names(environment))
-    fragment = tmp_path / "fragment"
-    fragment.write_text("".join(f"{wish.choices[0].line}\n" for wish in wishes))
-    out = tmp_path / "out"
+    found = all_as_asked(root)
     out.mkdir()
-    merge = linux_612 / "scripts/kconfig/merge_config.sh"
+    fragment = out / "fragment"
+    fragment.write_text("".join(f"CONFIG_{one.name}={one.wanted}\n" for one in found.outcomes))
+    merge = root / "scripts/kconfig/merge_config.sh"
     for command in (
-        ["make", "-C", str(linux_612), f"O={out}", "tinyconfig"],
+        ["make", "-C", str(root), f"O={out}", "tinyconfig"],
         [str(merge), "-m", "-O", str(out), str(out / ".config"), str(fragment)],
-        ["make", "-C", str(linux_612), f"O={out}", "olddefconfig"],
+        ["make", "-C", str(root), f"O={out}", "olddefconfig"],
     ):
         subprocess.run(command, cwd=out, env=kbuild.environment(), check=True, capture_output=True)
-    theirs = settings((out / ".config").read_text())
+    config = (out / ".config").read_text()
+    theirs = settings(config)
     for one in found.outcomes:
         assert f"CONFIG_{one.name}={one.got}" in theirs
     assert settings(found.config) == theirs
+    ours, title = (text.splitlines()[at] for text, at in ((found.config, 1), (config, 2)))
+    assert ours == title
+
+
+def test_the_kernel_makes_the_same_of_it(linux_612: Path, tmp_path: Path) -> None:
+    the_kernel_makes_the_same_of_it(linux_612, tmp_path / "out")
+
+
+def test_another_architecture(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every tree, with Debian's cross compiler."""
+    monkeypatch.setenv("ARCH", "arm64")
+    monkeypatch.setenv("CROSS_COMPILE", "aarch64-linux-gnu-")
+    the_kernel_makes_the_same_of_it(row.path, tmp_path / "out")
+
+
+def test_another_architecture_asks_for_its_own(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its console, its name and its tiny configuration; nothing of this machine's."""
+    monkeypatch.setenv("ARCH", "arm64")
+    monkeypatch.setenv("CC", "gcc")
+    tiny.write(
+        tree,
+        {
+            "arch/arm64/configs/tiny.config": "CONFIG_TWO=y\n",
+            "arch/x86/configs/tiny.config": "CONFIG_ONE=y\n",
+        },
+    )
+    environment = tiny.environment(
+        tmp_path / "templates", {"common/kselftest.config": "CONFIG_BASE=y\nCONFIG_OLD_CC=y\n"}
+    )
+    found = plan(environment, open_tree(tree), ["toy"])
+    assert found.architecture == found.as_dict()["arch"] == "arm64"
+    assert found.table().startswith("Linux 6.12.9-rc1, arm64, for the kselftests of toy\n")
+    (arm,) = (one for one in architecture.known() if one.name == "arm64")
+    own = [one for one in found.outcomes if one.place == "architectures/arm64.toml"]
+    assert [f"CONFIG_{one.name}={one.got}" for one in own] == [*arm.config]
+    assert "CONFIG_TWO=y\n" in found.config
+    # What a tree is for is in the configuration: OLD_CC asks for SRCARCH.
+    assert [one.reason for one in found.failed] == ["a test of the compiler or the machine says no"]
+
+
+def test_an_architecture_and_a_series_that_contradict(tree: Path, tmp_path: Path) -> None:
+    one = replace(architecture.chosen(), config=("CONFIG_BASE=y",))
+    files = {"common/kselftest.config": "", "toy/kernel.config": "# CONFIG_BASE is not set\n"}
+    environment = tiny.environment(tmp_path / "templates", files)
+    with pytest.raises(UserError) as error:
+        plan(environment, open_tree(tree), ["toy"], architecture=one)
+    assert error.value.message == (
+        f"toy/kernel.config:1: BASE is to be 'n', and 'y' in architectures/{one.name}.toml"
+    )
 
 
 def test_the_reference_tree_as_a_revision(linux_612: Path, tmp_path: Path) -> None:
@@ -430,8 +481,7 @@ def test_the_reference_tree_as_a_revision(linux_612: Path, tmp_path: Path) -> No
     git(repo, "init", "-q")
     git(repo, "add", "--all", "--force")
     git(repo, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "6.12")
-    environment = Environment()
-    assert plan(environment, open_tree(repo), catalogue.names(environment)) == expected
+    assert plan(Environment(), open_tree(repo), SERIES) == expected
 
 
 def test_a_line_too_few_is_told(linux_612: Path, tmp_path: Path) -> None:
@@ -469,30 +519,37 @@ def toy(cli: Cli, tmp_path: Path) -> Toy:
     return tiny.toy(cli, tmp_path / "toy", {"common/kselftest.config": FRAGMENT})
 
 
+#: With this machine's compiler, which tells no test here what it compiles for.
+ARM64 = {"ARCH": "arm64", "CC": "gcc"}
+
+
 def test_all_is_as_asked(toy: Toy, tree: Path) -> None:
-    done = toy("-C", tree, "config", "toy")
+    done = toy("-C", tree, "config", "toy", env=ARM64)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "Linux 6.12.9-rc1, x86_64, for the kselftests of toy\n"
-        "  BASE   y\n"
-        "  EITHER y   this tree has no OF_ANOTHER_TREE\n"
-        "all 2 symbols are as asked\n"
+        "Linux 6.12.9-rc1, arm64, for the kselftests of toy\n"
+        "  BASE                      y\n"
+        "  EITHER                    y   this tree has no OF_ANOTHER_TREE\n"
+        "  SERIAL_AMBA_PL011         y\n"
+        "  SERIAL_AMBA_PL011_CONSOLE y\n"
+        "all 4 symbols are as asked\n"
     )
 
 
 def test_one_is_not_as_asked(cli: Cli, tree: Path, tmp_path: Path) -> None:
     fragment = f"{FRAGMENT}CONFIG_HEAPS_CMA=y\n"
     toy = tiny.toy(cli, tmp_path / "toy", {"common/kselftest.config": fragment})
-    done = toy("-C", tree, "config", "toy")
+    done = toy("-C", tree, "config", "toy", env=ARM64)
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout.endswith(
-        "1 of 3 symbols are not as asked:\n"
+        "1 of 5 symbols are not as asked:\n"
         "  HEAPS_CMA wants y, got n: DMA_CMA is off because HAVE_CMA is off "
         "(common/kselftest.config:4)\n"
     )
-    done = toy("-C", tree, "config", "toy", "--json")
+    done = toy("-C", tree, "config", "toy", "--json", env=ARM64)
     assert done.returncode == 2
     said = json.loads(done.stdout)
+    assert said["arch"] == "arm64"
     assert said["as_asked"] is False and said["file"] is None and said["version"] == "6.12.9-rc1"
     assert said["symbols"][1]["instead_of"] == ["OF_ANOTHER_TREE"]
     assert said["symbols"][2] == {
@@ -553,8 +610,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("env", "code", "said"),
     [
-        ({"ARCH": "arm64"}, 1, "ARCH arm64: only x86_64 can be configured so far; "
-         "set ARCH=x86_64"),
+        ({"ARCH": "aarch64"}, 1, "ARCH aarch64: nothing is known of it; "
+         "set ARCH to one of arm64, x86_64"),
         ({"CC": "no-such-cc"}, 3, "no-such-cc is not installed; "
          "install it: apt-get install no-such-cc"),
         ({"CROSS_COMPILE": "no-such-"}, 3, "no-such-gcc is not installed; "
