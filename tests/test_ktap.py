@@ -565,3 +565,29 @@ def test_a_log_without_results_is_a_problem() -> None:
 def test_a_group_that_skips_all_and_says_ok_is_odd() -> None:
     log = ktap.parse("1..1\n# TAP version 13\n# 1..0 # SKIP no device\nok 1 a\n")
     assert log.tests[0].problems == ("all is skipped: no device",)
+
+
+def test_groups_that_end_together_are_kept_apart() -> None:
+    log = ktap.parse("1..1\n    1..1\n        1..1\n        ok 1 a\nok 1 b\n")
+    [leaf] = log.leaves()
+    assert leaf.path == ("b", "#1", "a")
+    assert log.tests[0].subtests[0].problems == ("ended before its result",)
+
+
+def test_a_second_plan_is_of_a_second_program() -> None:
+    assert ktap.parse("1..1\nok 1 a\n1..2\nok 1 b\nok 2 c\n").problems == ()
+    assert ktap.parse("1..2\nok 1 a\n1..1\nok 1 b\n").problems == ("the plan says 2, 1 seen",)
+
+
+def test_what_looks_like_a_beginning_elsewhere_is_only_said() -> None:
+    log = ktap.parse("TAP version 13\n1..1\n# #  RUN           b ...\n# # c\nok 1 a\n")
+    assert log.tests[0].diagnostics == ("#  RUN           b ...", "# c")
+    assert log.problems == ()
+
+
+def test_what_a_terminal_hides_is_not_read() -> None:
+    log = ktap.parse(
+        "\x1bc\x1b[?7l\x1b[2JTAP version 13\n1..1\n50 %\r100 %\r\x1b[1mok 1 a\x1b[0m\r\r\n"
+    )
+    assert [test.name for test in log.tests] == ["a"]
+    assert log.problems == ()

@@ -119,7 +119,7 @@ class _Level:
 
     #: Columns in front of its lines.
     width: int
-    #: Diagnostics of the group itself; the level around it hands them over with its result.
+    #: Diagnostics of the group itself: the list in which the level around it gathers them.
     diagnostics: list[str]
     #: What KUnit says ahead of a suite's results.
     name: str = ""
@@ -158,10 +158,9 @@ class _Level:
             self.problems.append(f"missing: {missing}")
 
     def keep(self) -> None:
-        """Leave to the group what was said up to here, unless it is of the test that runs."""
-        if not self.running:
-            self.diagnostics += self.pending
-            self.pending = []
+        """Leave to the group what was said up to here."""
+        self.diagnostics += self.pending
+        self.pending = []
 
     def lose(self) -> None:
         """If a test has begun and another thing comes than its result, it has failed."""
