@@ -80,7 +80,7 @@ def list_series(as_json: bool) -> None:
         output.print_json([{"name": one.name, "title": one.title} for one in series])
         return
     for one in series:
-        click.echo(f"{one.name:20} {one.title}")
+        click.echo(f"{one.name:22} {one.title}")
 
 
 @cli.command()

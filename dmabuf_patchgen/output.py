@@ -62,7 +62,7 @@ def tell(rendered: Rendered) -> None:
     click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
     for name, values in rendered.parameters.items():
         given = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
-        click.echo(f"series {name}: {given}")
+        click.echo(f"series {name}: {given}" if given else f"series {name}")
     for number, patch in enumerate(rendered.patches, 1):
         click.echo(f"  {number:04} {patch.commit.subject}")
     for one in rendered.left_out:
@@ -90,8 +90,9 @@ def declared(series: Series) -> dict[str, Any]:
 
 def tell_series(series: Series) -> None:
     """A series as declared: what it does, its parameters and patches."""
-    click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}\n")
-    click.echo("Parameters (-p NAME=VALUE):")
+    click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}")
+    if series.parameters:
+        click.echo("\nParameters (-p NAME=VALUE):")
     for parameter in series.parameters.values():
         click.echo(f"  {parameter.name}: {parameter.help}")
         default = "" if parameter.default is None else f"; default {shown(parameter.default)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""patches/ and selftests/: both series as the reference tree gets them.
+"""patches/ and selftests/: the series as the reference tree gets them.
 
 `make golden` writes them again, test_golden.py compares.
 """
@@ -17,24 +17,28 @@ from dmabuf_patchgen.tree.source import open_tree
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERIES = ("dma-buf-pfnmap", "dma-buf-map-info")
+#: The driver that the kselftests of both need; a series of its own.
+EXPORTER = "dma-buf-test-exporter"
 #: Whom a patch is from where git knows nobody.
 AUTHOR = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
 _KSELFTESTS = "tools/testing/selftests/drivers/dma-buf/"
+_DRIVER = f"drivers/dma-buf/{EXPORTER}.c"
 
 
 def expected(root: Path) -> dict[str, bytes]:
     """Path in the checkout -> content, for a tree."""
     tree = open_tree(root)
     files: dict[str, bytes] = {}
-    for name in SERIES:
+    for name in (*SERIES, EXPORTER):
         rendered = render(Environment(), tree, [name], {})
         for mail in mails(tree, rendered.commits, AUTHOR, rendered.revised):
             files[f"patches/{name}/{mail.name}"] = mail.content
         for commit in rendered.commits:
             for path, body in commit.files.items():
-                if path.startswith(_KSELFTESTS) and path.endswith((".c", ".h")):
+                test = path.startswith(_KSELFTESTS) and path.endswith((".c", ".h"))
+                if test or path == _DRIVER:
                     assert body
-                    files[f"selftests/{path.removeprefix(_KSELFTESTS)}"] = body
+                    files[f"selftests/{Path(path).name}"] = body
     return files
 
 
@@ -54,7 +58,7 @@ def content(path: str, body: bytes) -> bytes:
 
 def main(root: str) -> None:
     """Write the files again."""
-    for name in SERIES:
+    for name in (*SERIES, EXPORTER):
         shutil.rmtree(CHECKOUT / "patches" / name, ignore_errors=True)
     for path, body in expected(Path(root)).items():
         place = CHECKOUT / path
