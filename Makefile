@@ -2,14 +2,14 @@
 
 # A kernel tree to render for; without one, Debian's linux-source-6.12.
 KDIR ?=
-# Where `make series` puts patches and mails.
+# Where `make series` puts patches and mails, and `make kselftest` the proof.
 OUT ?= out
 
 SERIES := dma-buf-pfnmap dma-buf-map-info
 PYTHON := .venv/bin/python
 FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
 
-.PHONY: help series test test-trees golden bench clean
+.PHONY: help series kselftest test test-trees golden bench clean
 
 help:
 	@echo 'Every target sets this machine up first: Debian packages and the environment .venv.'
@@ -18,6 +18,9 @@ help:
 	@echo '                     and write patches and mails'
 	@echo '                       KDIR=/path/to/linux  that tree; otherwise linux-source-6.12'
 	@echo '                       OUT=DIR              where they go; otherwise out'
+	@echo '  make kselftest     boot a kernel tree without and with $(SERIES) in QEMU, and see that'
+	@echo '                     the kselftests tell the two apart; evidence in OUT/proof'
+	@echo '                       KDIR, OUT as above; SERIES=dma-buf-pfnmap for one series alone'
 	@echo '  make test          ruff, mypy and the tests, on the reference tree 6.12'
 	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest'
 	@echo '  make golden        write patches/ and selftests/ again, after a change of a template'
@@ -27,6 +30,12 @@ help:
 series:
 	@.ci/setup tree check
 	@.ci/series '$(KDIR)' '$(OUT)' $(SERIES)
+
+kselftest:
+	@.ci/setup tree check boot
+	@kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(FETCH) 6.12) || exit; \
+	echo "kernel tree: $$kdir; the first time, all of a small kernel is built"; \
+	.venv/bin/dmabuf-patchgen -C "$$kdir" prove $(SERIES) -o '$(OUT)/proof'
 
 test:
 	@.ci/setup tree check test
@@ -41,9 +50,11 @@ test:
 	@$(PYTHON) -m pytest -m 'not trees'
 
 test-trees:
-	@.ci/setup tree check test
+	@.ci/setup tree check test arm64
 	@echo 'kernel trees: five linux-source packages, downloaded on the first run'
 	@$(FETCH) --matrix
+	@echo 'busybox of the guests of another architecture, likewise'
+	@$(FETCH) --busybox arm64
 	@echo 'tests on every tree: rendering, building and checking (long)'
 	@$(PYTHON) -m pytest -m trees
 

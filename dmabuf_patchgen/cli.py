@@ -57,6 +57,7 @@ def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None
       dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
       dmabuf-patchgen -C ~/linux --base v6.12 render dma-buf-pfnmap --branch b4/dma-buf-pfnmap
       dmabuf-patchgen -C ~/linux check v6.12..b4/dma-buf-pfnmap
+      dmabuf-patchgen -C ~/linux --base v6.12 prove dma-buf-pfnmap -o proof
     """
     process.echo = verbose
     ctx.obj = Where(path, base)
@@ -176,7 +177,7 @@ def render(
     from dmabuf_patchgen.render import directory as directories
     from dmabuf_patchgen.render.environment import Environment
     from dmabuf_patchgen.render.mails import mails
-    from dmabuf_patchgen.render.scratch import Identity
+    from dmabuf_patchgen.render.scratch import ANONYMOUS
     from dmabuf_patchgen.render.series import render as render_series
     from dmabuf_patchgen.tree.source import GitTree
 
@@ -203,7 +204,7 @@ def render(
         directories.check(directory)
     rendered = render_series(Environment(), tree, names, values(typed))
     if author is None:
-        author = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
+        author = ANONYMOUS
         output.narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
     when = rendered.revised
     if isinstance(tree, GitTree):
@@ -328,6 +329,92 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
         if file:
             click.echo(f"configuration: {file}")
     return Exit.FINDINGS if plan.failed else Exit.OK
+
+
+@cli.command()
+@series_names
+@typed_parameters
+@click.option(
+    "-o",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write evidence, consoles and configuration to a directory.",
+)
+@click.option("--each-commit", is_flag=True, help="Boot every commit, not first and last only.")
+@click.option(
+    "--runner",
+    type=click.Choice(["qemu", "vng"]),
+    default="qemu",
+    show_default=True,
+    help="What boots the kernels; vng is virtme-ng.",
+)
+@click.option(
+    "--timeout",
+    "limit",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=300,
+    show_default=True,
+    help="How long a boot with its tests may take.",
+)
+@click.option("--no-cache", is_flag=True, help="Build and boot again what was built and booted.")
+@as_json
+@click.pass_obj
+def prove(
+    where: Where,
+    names: tuple[str, ...],
+    typed: tuple[str, ...],
+    directory: Path | None,
+    each_commit: bool,
+    runner: str,
+    limit: float,
+    no_cache: bool,
+    as_json: bool,
+) -> int:
+    """Boot a tree without and with a series, and see that its kselftests tell them apart.
+
+    Every commit is built, for the architecture that ARCH names, with the compiler that CC,
+    CROSS_COMPILE and LLVM choose. The series is proved if each test fails without it for the
+    reason that it states and passes with it, controls pass on both, and no other test changes.
+    Both kernels get the same test exporter. The evidence is what prep --evidence takes.
+
+    \b
+    Exit codes: 0 proved, 1 it could not be tried, 2 not proved, 3 a tool is missing.
+
+    \b
+    Examples:
+      dmabuf-patchgen -C ~/linux --base v6.12 prove dma-buf-pfnmap -o proof
+      dmabuf-patchgen -C ~/linux prove dma-buf-pfnmap -p severity=refuse --each-commit
+      ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \\
+          dmabuf-patchgen -C ~/linux prove dma-buf-pfnmap dma-buf-map-info -o proof-arm64
+    """
+    from dmabuf_patchgen.prove import proof as proofs
+    from dmabuf_patchgen.render import directory as directories
+    from dmabuf_patchgen.render.environment import Environment
+
+    if directory:
+        directories.check(directory)
+    wish = proofs.Wish(
+        names=names,
+        typed=values(typed),
+        base=where.base,
+        runner=runner,
+        limit=limit,
+        each_commit=each_commit,
+        kept=not no_cache,
+    )
+    with output.progress_shown() as progress:
+        proof = proofs.prove(Environment(), where.tree(), wish, progress)
+    if directory:
+        directories.write(directory, proof.files, output.about(proof.rendered))
+    if as_json:
+        output.print_json(proof.evidence.as_dict())
+    else:
+        click.echo(proof.table())
+        if directory:
+            click.echo(f"evidence: {directory / proofs.FILE}")
+    return Exit.OK if proof.evidence.proved else Exit.FINDINGS
 
 
 @cli.command()

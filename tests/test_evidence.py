@@ -138,6 +138,7 @@ def test_a_test_that_says_more_than_it_showed(tmp_path: Path, way: str, value: s
         (("tests.0", ...),),
         (("tests.1.verdict", "regression"), ("tests.1.tip", "fail")),
         (("tests.0.verdict", "not proved"), ("tests.0.base", "skip")),
+        (("problems", ["patch 2 does not build"]),),
     ],
 )
 def test_a_verdict_that_says_more_than_the_tests(
@@ -155,6 +156,10 @@ def test_a_proof_that_failed_is_evidence_too(tmp_path: Path) -> None:
     )
     evidence = load(path)
     assert not evidence.proved and evidence.named("not proved") == (SHOWN["tests"][0]["name"],)
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    assert load(written(tmp_path)).as_dict() == SHOWN
 
 
 def test_a_crash_on_the_base_can_prove_something(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ docs/evidence.md has the schema.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,21 +65,28 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a test said on both kernels. base_reason: why it fails on the base, else empty."""
+    """What a test said on both kernels.
+
+    base_reason: why it fails on the base, else empty; why: of a verdict that speaks against
+    the series or leaves it without proof, else empty.
+    """
 
     name: str
     base: Outcome
     base_reason: str
     tip: Outcome
     verdict: Verdict
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A proof. proved: its verdict; patch_ids: git patch-id --stable of each commit, in order."""
+    """A proof. patch_ids: git patch-id --stable of each commit, in order.
+
+    problems: what speaks against the proof besides its tests, one line each.
+    """
 
     tool: str
-    proved: bool
     tree: Kernel
     architecture: str
     toolchain: str
@@ -87,7 +94,47 @@ class Evidence:
     configuration: tuple[str, ...]
     patch_ids: tuple[str, ...]
     tests: tuple[Result, ...]
+    problems: tuple[str, ...]
     command: str
+
+    @property
+    def proved(self) -> bool:
+        """Whether something is proved, a control stands beside it, and nothing is against it."""
+        verdicts = {test.verdict for test in self.tests}
+        needed = {Verdict.PROVED, Verdict.CONTROL}
+        against = {Verdict.NOT_PROVED, Verdict.REGRESSION}
+        return verdicts >= needed and not verdicts & against and not self.problems
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the whole, as docs/evidence.md spells it."""
+        return "proved" if self.proved else "not proved"
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the file holds."""
+        return {
+            "tool": self.tool,
+            "verdict": self.verdict,
+            "tree": asdict(self.tree),
+            "architecture": self.architecture,
+            "toolchain": self.toolchain,
+            "runner": {"qemu": self.runner.qemu, "accelerator": self.runner.accelerator.value},
+            "configuration": list(self.configuration),
+            "patch_ids": list(self.patch_ids),
+            "tests": [
+                {
+                    "name": test.name,
+                    "base": test.base.value,
+                    "base_reason": test.base_reason,
+                    "tip": test.tip.value,
+                    "verdict": test.verdict.value,
+                    "why": test.why,
+                }
+                for test in self.tests
+            ],
+            "problems": list(self.problems),
+            "command": self.command,
+        }
 
     def matches(self, patch_ids: Sequence[str]) -> bool:
         """Whether it is about these commits, in this order, and no others."""
@@ -173,12 +220,8 @@ def _evidence(whole: _Entry) -> Evidence:
     twice = [name for name, number in Counter(test.name for test in tests).items() if number > 1]
     if twice:
         raise whole.under("tests").wrong(f"{', '.join(twice)} stands there more than once")
-    # A verdict that says more than the tests do would end up in a cover letter.
-    if (verdict.value == "proved") != _is_proved(tests):
-        raise verdict.wrong(f"{verdict.value!r} is not what the tests say")
-    return Evidence(
+    evidence = Evidence(
         tool=whole.under("tool").said(),
-        proved=verdict.value == "proved",
         tree=Kernel(version=tree.under("version").said(), id=tree.under("id").said()),
         architecture=whole.under("architecture").said(),
         toolchain=whole.under("toolchain").said(),
@@ -189,15 +232,13 @@ def _evidence(whole: _Entry) -> Evidence:
         configuration=tuple(one.said() for one in whole.under("configuration").entries()),
         patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
         tests=tests,
+        problems=tuple(one.said() for one in whole.under("problems").entries()),
         command=whole.under("command").said(),
     )
-
-
-def _is_proved(tests: Sequence[Result]) -> bool:
-    """Whether something is proved, a control stands beside it, and nothing speaks against it."""
-    verdicts = {test.verdict for test in tests}
-    needed = {Verdict.PROVED, Verdict.CONTROL}
-    return verdicts >= needed and not verdicts & {Verdict.NOT_PROVED, Verdict.REGRESSION}
+    # A verdict that says more than the tests do would end up in a cover letter.
+    if verdict.value != evidence.verdict:
+        raise verdict.wrong(f"{verdict.value!r} is not what the tests say")
+    return evidence
 
 
 def _result(entry: _Entry) -> Result:
@@ -207,6 +248,7 @@ def _result(entry: _Entry) -> Result:
         base_reason=entry.under("base_reason").text(),
         tip=entry.under("tip").one_of(Outcome),
         verdict=entry.under("verdict").one_of(Verdict),
+        why=entry.under("why").text(),
     )
     failed = test.base in (Outcome.FAIL, Outcome.CRASH)
     agrees = {

@@ -72,9 +72,7 @@ def load(
             for entry in declared.get("boot", []):
                 alone[str(entry["program"])] = None
         except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
-            raise UserError(
-                f"{environment.root / file}: wrong or missing entry: {error}"
-            ) from None
+            raise UserError(f"{environment.root / file}: wrong or missing entry: {error}") from None
     return Expectations(tuple(tests), tuple(alone))
 
 

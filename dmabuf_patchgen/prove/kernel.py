@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import posixpath
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -31,6 +32,10 @@ _OPTIONS = (
     "KBUILD_BUILD_VERSION=1",
 )
 _RECIPE = 1
+#: What kselftests are built from, uapi headers included.
+_OF_TESTS = ("tools/", "include/", "arch/")
+#: What no kernel is built from.
+_APART = ("Documentation/", f"{SELFTESTS}/")
 
 
 class DoesNotBuild(UserError):
@@ -131,7 +136,7 @@ class Kernels:
         self._fresh: set[str] = set()
         self._stack = ExitStack()
         self._bench: _Bench | None = None
-        self._plan: configuration.Plan | None = None
+        self._settled: _Wanted | None = None
         self.tools = kbuild.toolchain()
         self.fingerprint = cache.fingerprint(tree)
         wished = configuration.wishes(environment, self._series, architecture)
@@ -156,20 +161,25 @@ class Kernels:
 
     def kernel(self, state: State) -> Kernel:
         """The kernel of a state. Raises DoesNotBuild, UserError or MissingTool."""
+        # Tests and documents are no part of it: states that differ in nothing else share one.
+        files = {path: body for path, body in state.files.items() if not path.startswith(_APART)}
+        state = State(state.label, files)
         key = self._key("kernel", state)
         place = self._place(key)
         if not self._has(place):
-            made = self._opened().build(state, self._plan_for(state), self._architecture, place)
+            made = self._opened().build(state, self._wanted(state), self._architecture, place)
             self._keep(made, place)
         cache.touch(place)
         return Kernel(place, key)
 
     def tests(self, state: State) -> Tests:
         """The kselftests of a state, installed. Raises DoesNotBuild, UserError, MissingTool."""
+        files = {path: body for path, body in state.files.items() if path.startswith(_OF_TESTS)}
+        state = State(state.label, files)
         key = self._key("tests", state)
         place = self._place(key)
         if not self._has(place):
-            made = self._opened().install(state, self._plan_for(state), place)
+            made = self._opened().install(state, place)
             self._keep(made, place)
         cache.touch(place)
         return Tests(place, key)
@@ -202,22 +212,46 @@ class Kernels:
             self._bench = _Bench(self._stack, self._tree, self.tools, self._touched, self._progress)
         return self._bench
 
-    def _plan_for(self, state: State) -> configuration.Plan:
+    def _wanted(self, state: State) -> "_Wanted":
         """The configuration, worked out once: that of the first state serves all of them."""
-        if self._plan is None:
-            forest = self._opened().show(state)
-            plan = configuration.plan(
-                self._environment, forest, self._series, self._progress, self._architecture
+        if self._settled is None:
+            place = self._place(self._key("config", State("", _kconfigs(state))))
+            if not self._has(place):
+                made = place.with_suffix(".partial")
+                shutil.rmtree(made, ignore_errors=True)
+                made.mkdir()
+                self._work_out(state, made)
+                self._keep(made, place)
+            cache.touch(place)
+            symbols = (place / "symbols").read_text(encoding="utf-8").splitlines()
+            config = (place / "config").read_text(encoding="utf-8")
+            self._settled = _Wanted(config, tuple(symbols))
+        return self._settled
+
+    def _work_out(self, state: State, place: Path) -> None:
+        """Write what kconfiglib makes of the fragments. Raises UserError, with the reason."""
+        forest = self._opened().show(state)
+        plan = configuration.plan(
+            self._environment, forest, self._series, self._progress, self._architecture
+        )
+        if plan.failed:
+            one = plan.failed[0]
+            raise UserError(
+                f"{self._tree.label}: the kernel cannot be configured for these tests: "
+                f"{one.name} wants {one.wanted}, got {one.got}: {one.reason}",
+                f"see dmabuf-patchgen config {' '.join(self._series)}",
             )
-            if plan.failed:
-                one = plan.failed[0]
-                raise UserError(
-                    f"{self._tree.label}: the kernel cannot be configured for these tests: "
-                    f"{one.name} wants {one.wanted}, got {one.got}: {one.reason}",
-                    f"see dmabuf-patchgen config {' '.join(self._series)}",
-                )
-            self._plan = plan
-        return self._plan
+        symbols = (f"{_line(one.name, one.wanted)}\n" for one in plan.outcomes)
+        (place / "symbols").write_text("".join(symbols), encoding="utf-8")
+        (place / "config").write_text(plan.config, encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The configuration to build. config: a whole .config; symbols: the lines asked for."""
+
+    config: str
+    symbols: tuple[str, ...]
 
 
 class _Bench:
@@ -260,6 +294,8 @@ class _Bench:
         shutil.rmtree(self._build.scratch, ignore_errors=True)
         self._build.scratch.mkdir()
         self._config = ""
+        #: Kconfig files as they were when the .config was settled.
+        self._asked: dict[str, bytes | None] | None = None
 
     def show(self, state: State) -> DirectoryTree:
         """The sources in a state, as a tree."""
@@ -267,11 +303,9 @@ class _Bench:
         self._forest.follow(state.files)
         return DirectoryTree(self._forest.root)
 
-    def build(
-        self, state: State, plan: configuration.Plan, architecture: Architecture, place: Path
-    ) -> Path:
+    def build(self, state: State, wanted: _Wanted, architecture: Architecture, place: Path) -> Path:
         """Build the kernel of a state; a directory with all that is kept of it."""
-        self._configure(state, plan)
+        self._configure(state, wanted)
         first = not self._is_ready()
         self._label = f"{'building' if first else 'rebuilding'} the kernel, {state.label}"
         self._progress(self._label)
@@ -282,15 +316,14 @@ class _Bench:
         shutil.copyfile(self._build.out / architecture.image, result / "image")
         (result / "build.log").write_text(made, encoding="utf-8")
         (result / "config").write_text(self._config, encoding="utf-8")
-        symbols = [_line(one) for one in plan.outcomes]
-        (result / "symbols").write_text("\n".join(symbols), encoding="utf-8")
+        (result / "symbols").write_text("\n".join(wanted.symbols), encoding="utf-8")
         if first:
             self._keep_first()
         return result
 
-    def install(self, state: State, plan: configuration.Plan, place: Path) -> Path:
+    def install(self, state: State, place: Path) -> Path:
         """Build and install the kselftests of a state; a directory with all that is kept."""
-        self._configure(state, plan)
+        self.show(state)
         self._label = f"building the kselftests, {state.label}"
         self._progress(self._label)
         self._make(state, "headers")
@@ -333,24 +366,28 @@ class _Bench:
                 done.text,
             )
 
-    def _configure(self, state: State, plan: configuration.Plan) -> None:
+    def _configure(self, state: State, wanted: _Wanted) -> None:
         """Bring sources and .config to a state, and read every symbol back."""
         self.show(state)
+        asked = _kconfigs(state)
+        if asked == self._asked:
+            return
+        self._asked = asked
         place = self._build.out / ".config"
         if not self._config:
-            place.write_text(plan.config, encoding="utf-8")
+            place.write_text(wanted.config, encoding="utf-8")
         self._label = f"configuring the kernel, {state.label}"
         self._make(state, "olddefconfig")
         self._config = place.read_text(encoding="utf-8")
         lines = set(self._config.splitlines())
-        for one in plan.outcomes:
-            # A symbol that is off may also be one that cannot be asked for.
-            off = one.wanted == "n" and f"CONFIG_{one.name}=" not in self._config
-            if _line(one) not in lines and not off:
+        for line in wanted.symbols:
+            # A symbol that is to be off may also be one that cannot be asked for.
+            name = line.removeprefix("# ").partition("=")[0].partition(" ")[0]
+            off = line.startswith("#") and f"{name}=" not in self._config
+            if line not in lines and not off:
                 raise UserError(
-                    f"{state.label}: {one.name} wants {one.wanted}, and olddefconfig leaves "
-                    f"{_value(self._config, one.name)}",
-                    "see dmabuf-patchgen config",
+                    f"{state.label}: {line!r} is not what olddefconfig leaves of it",
+                    f"see dmabuf-patchgen config, and {place}",
                 )
 
     def _make(self, state: State, target: str) -> str:
@@ -387,13 +424,14 @@ def _copy(source: Path, target: Path) -> None:
     process.run(["cp", "-a", "--reflink=auto", str(source), str(target)])
 
 
-def _line(one: configuration.Outcome) -> str:
+def _line(name: str, value: str) -> str:
     """What is wanted, as a line of a .config."""
-    if one.wanted == "n":
-        return f"# CONFIG_{one.name} is not set"
-    return f"CONFIG_{one.name}={one.wanted}"
+    return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
 
 
-def _value(config: str, name: str) -> str:
-    found = (line for line in config.splitlines() if line.startswith(f"CONFIG_{name}="))
-    return next(found, "n").partition("=")[2] or "n"
+def _kconfigs(state: State) -> dict[str, bytes | None]:
+    return {
+        path: body
+        for path, body in state.files.items()
+        if posixpath.basename(path).startswith("Kconfig")
+    }

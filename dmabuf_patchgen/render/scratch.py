@@ -36,6 +36,10 @@ class Identity:
         return f"{clean} <{address}> {int(when.timestamp())} +0000".encode()
 
 
+#: Where nobody says who they are, or it does not matter.
+ANONYMOUS = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
+
+
 class Scratch:
     """A bare repository in a temporary directory."""
 

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots of kernels with their tests, each kept: the same input is booted once."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.prove import cache, initramfs, qemu
+from dmabuf_patchgen.prove.console import Boot, Ended
+from dmabuf_patchgen.prove.kbuild import Progress
+from dmabuf_patchgen.prove.kernel import Kernel, Tests
+from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.tree.busybox import busybox
+
+#: What is kept of another form is not read.
+_FORM = 1
+#: Boots that end in another way may end otherwise the next time.
+_LASTING = (Ended.POWER_OFF, Ended.PANIC)
+
+
+class Boots:
+    """Boots of one run of the prover.
+
+    limit: seconds for each; kept: whether to take what an earlier run booted; scratch: a
+    directory for initramfs and logs.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        runner: ModuleType,
+        limit: float,
+        scratch: Path,
+        progress: Progress,
+        *,
+        kept: bool = True,
+    ) -> None:
+        self._architecture = architecture
+        self._runner = runner
+        self._limit = limit
+        self._scratch = scratch
+        self._progress = progress
+        self._kept = kept
+        self._busybox = busybox(architecture)
+        self._about = [
+            _FORM,
+            runner.__name__,
+            runner.version(architecture),
+            asdict(architecture.qemu),
+            qemu.command_line(architecture, ()),
+            *(
+                hashlib.sha256(file.read_bytes()).hexdigest()
+                for file in (self._busybox, *initramfs.SCRIPTS.values())
+            ),
+        ]
+
+    def boot(self, label: str, kernel: Kernel, tests: Tests, names: Sequence[str]) -> Boot:
+        """Boot a kernel and run tests, named as `collection:test`."""
+        said = json.dumps([*self._about, kernel.key, tests.key, list(names)])
+        key = hashlib.sha256(said.encode()).hexdigest()[:32]
+        place = cache.room("boots") / key
+        file = place / "boot.json"
+        if self._kept and file.exists():
+            cache.touch(place)
+            held = json.loads(file.read_text(encoding="utf-8"))
+            return Boot(**{**held, "ended": Ended(held["ended"])})
+        self._progress(f"booting {label}: {len(names)} programs of tests")
+        boot: Boot = self._runner.boot(
+            self._architecture,
+            kernel.image,
+            self._initramfs(tests),
+            arguments=(f"proof_tests={','.join(names)}",),
+            limit=self._limit,
+            log=self._scratch / "console.log",
+            progress=lambda said: self._progress(f"booted {label}: {said}"),
+        )
+        if boot.ended in _LASTING:
+            place.mkdir(exist_ok=True)
+            partial = place / "boot.json.partial"
+            partial.write_text(json.dumps({**asdict(boot), "ended": boot.ended.value}))
+            partial.rename(file)
+            cache.evict("boots")
+        return boot
+
+    def _initramfs(self, tests: Tests) -> Path:
+        place = self._scratch / f"{tests.key}.cpio.gz"
+        if not place.exists():
+            initramfs.write(place, busybox=self._busybox, tests=tests.directory)
+        return place
+
+
+def runner(name: str) -> ModuleType:
+    """What boots kernels: qemu or vng. Raises MissingTool."""
+    if name == "qemu":
+        return qemu
+    from dmabuf_patchgen.prove import vng
+
+    process.require("vng")
+    return vng

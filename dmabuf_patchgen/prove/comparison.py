@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests said on two kernels, held against each other and against what was expected."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dmabuf_patchgen.prove import ktap
+from dmabuf_patchgen.prove.console import Boot, Ended
+from dmabuf_patchgen.prove.evidence import Outcome, Result, Verdict
+from dmabuf_patchgen.prove.expectation import Expectation, Expectations
+
+#: A test: its program, and its name in it, empty for a program that says nothing of its tests.
+Name = tuple[str, str]
+
+_OUTCOMES = {
+    ktap.Status.PASS: Outcome.PASS,
+    ktap.Status.FAIL: Outcome.FAIL,
+    # None of them proves anything, like a SKIP.
+    ktap.Status.SKIP: Outcome.SKIP,
+    ktap.Status.XFAIL: Outcome.SKIP,
+    ktap.Status.TODO: Outcome.SKIP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a test said on one kernel. why: in one line, empty for a pass.
+
+    text: all that stands in its diagnostics or, if the kernel went down, in the kernel's log.
+    """
+
+    outcome: Outcome
+    why: str
+    text: str
+
+
+def read(boots: Iterable[tuple[Sequence[str], Boot]]) -> dict[Name, Said]:
+    """What each test said. boots: with the tests that each was to run, as `collection:test`."""
+    found: dict[Name, Said] = {}
+    for names, boot in boots:
+        found |= _read(names, boot)
+    return found
+
+
+def _read(names: Sequence[str], boot: Boot) -> dict[Name, Said]:
+    found: dict[Name, Said] = {}
+    log = ktap.parse(boot.tests)
+    programs = {_program(test.name): test for test in log.tests}
+    for leaf in log.leaves():
+        program = _program(leaf.path[0])
+        found[program, " ".join(leaf.path[1:])] = _said(leaf.test, boot)
+    for name in names:
+        program = name.rpartition(":")[2]
+        test = programs.get(program)
+        if test is None:
+            found[program, ""] = _unfinished(boot, "it was not run to its end")
+        elif test.subtests and _is_odd(test):
+            # It has more to tell than its tests have.
+            found[program, ""] = _said(test, boot)
+    return found
+
+
+def _program(name: str) -> str:
+    """The program in what the runner calls it: `selftests: drivers/dma-buf: udmabuf`."""
+    return name.rpartition(": ")[2]
+
+
+def _is_odd(test: ktap.Test) -> bool:
+    """Whether a program fails and its tests do not, or passes and not all of them are there."""
+    if test.status is ktap.Status.FAIL:
+        return all(one.status is not ktap.Status.FAIL for one in test.subtests)
+    return bool(test.problems)
+
+
+def _said(test: ktap.Test, boot: Boot) -> Said:
+    outcome = _OUTCOMES[test.status]
+    if test.subtests and test.problems:
+        outcome = Outcome.FAIL
+    text = "\n".join(test.diagnostics)
+    if outcome is Outcome.FAIL and test.problems and boot.ended is not Ended.POWER_OFF:
+        return _unfinished(boot, text)
+    if outcome is Outcome.PASS:
+        return Said(outcome, "", text)
+    if outcome is Outcome.SKIP:
+        return Said(
+            outcome, f"{test.status.value}: {_line(test.reason) or 'no reason given'}", text
+        )
+    told = (line for line in test.diagnostics if "xpected" in line)
+    why = next(told, "") or test.reason or "; ".join(test.problems) or "no reason given"
+    return Said(outcome, _line(why), text)
+
+
+def _unfinished(boot: Boot, text: str) -> Said:
+    if boot.ended is Ended.POWER_OFF:
+        return Said(Outcome.FAIL, "it did not tell a result", text)
+    return Said(Outcome.CRASH, _line(f"{boot.ended.value}: {boot.trouble}"), boot.kernel_log)
+
+
+def _line(text: str) -> str:
+    """What a guest said, as one line that can be printed."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def compare(
+    base: Mapping[Name, Said],
+    tip: Mapping[Name, Said],
+    expectations: Expectations,
+    ours: Iterable[str],
+) -> tuple[Result, ...]:
+    """The verdict on every test.
+
+    base, tip: what they said without and with the series; ours: the programs that the series
+    brings, the others being the tree's own.
+    """
+    programs = frozenset(ours)
+    names = dict.fromkeys([*tip, *base])
+    telling = {program for program, test in names if test}
+    return tuple(
+        _result(
+            name,
+            _at(base, name),
+            _at(tip, name),
+            expectations.of(*name),
+            own=name[0] in programs,
+        )
+        for name in names
+        # Where a program's tests are told, it is only by itself if it failed besides.
+        if name[1]
+        or name[0] not in telling
+        or Outcome.FAIL in (_at(base, name).outcome, _at(tip, name).outcome)
+    )
+
+
+def _at(said: Mapping[Name, Said], name: Name) -> Said:
+    """What a test said; of one that is not there, what its program came to."""
+    if name in said:
+        return said[name]
+    program, test = name
+    if not test:
+        # Only told of a program that ends otherwise than its tests.
+        return Said(Outcome.PASS, "", "")
+    return said.get((program, ""), Said(Outcome.FAIL, "it did not tell a result", ""))
+
+
+def _result(
+    name: Name, base: Said, tip: Said, expectation: Expectation | None, *, own: bool
+) -> Result:
+    if not own:
+        verdict, why = _of_the_tree(base, tip)
+    elif expectation:
+        verdict, why = _that_tells(base, tip, expectation)
+    else:
+        verdict, why = _control(base, tip)
+    proved = verdict is Verdict.PROVED
+    return Result(
+        name=":".join(filter(None, name)),
+        base=base.outcome,
+        base_reason=expectation.reason if proved and expectation else base.why,
+        tip=tip.outcome,
+        verdict=verdict,
+        why=why,
+    )
+
+
+def _that_tells(base: Said, tip: Said, expectation: Expectation) -> tuple[Verdict, str]:
+    skipped = _skipped(base, tip)
+    if skipped:
+        return Verdict.NOT_PROVED, skipped
+    if base.outcome is Outcome.PASS:
+        if tip.outcome is Outcome.PASS:
+            return Verdict.NOT_PROVED, "passes without the series as well"
+        return Verdict.REGRESSION, f"with the series: {tip.why}"
+    if base.outcome is not expectation.base or not expectation.says.search(base.text):
+        return Verdict.NOT_PROVED, f"another reason without the series: {base.why}"
+    if tip.outcome is Outcome.PASS:
+        return Verdict.PROVED, ""
+    if tip.outcome is Outcome.CRASH and base.outcome is Outcome.FAIL:
+        return Verdict.REGRESSION, f"with the series: {tip.why}"
+    return Verdict.NOT_PROVED, f"with the series as well: {tip.why}"
+
+
+def _control(base: Said, tip: Said) -> tuple[Verdict, str]:
+    skipped = _skipped(base, tip)
+    if skipped:
+        return Verdict.NOT_PROVED, skipped
+    if base.outcome is not Outcome.PASS:
+        return Verdict.NOT_PROVED, f"a control, and without the series: {base.why}"
+    if tip.outcome is not Outcome.PASS:
+        return Verdict.REGRESSION, f"with the series: {tip.why}"
+    return Verdict.CONTROL, ""
+
+
+def _skipped(base: Said, tip: Said) -> str:
+    for said, where in ((base, "without"), (tip, "with")):
+        if said.outcome is Outcome.SKIP:
+            return f"{where} the series: {said.why}"
+    return ""
+
+
+def _of_the_tree(base: Said, tip: Said) -> tuple[Verdict, str]:
+    if base.outcome is tip.outcome:
+        return Verdict.UNCHANGED, ""
+    why = f"a test of the tree, with the series: {tip.why or 'passes'}"
+    if base.outcome is Outcome.PASS or tip.outcome is Outcome.CRASH:
+        return Verdict.REGRESSION, why
+    return Verdict.NOT_PROVED, why
+
+
+def stale(expectations: Expectations, names: Iterable[Name]) -> tuple[str, ...]:
+    """What expectations say of tests that are not there, one line each."""
+    known = tuple(names)
+    lines = []
+    for one in expectations.tests:
+        for pattern in one.names:
+            single = Expectation(one.program, (pattern,), one.base, one.says, one.reason, one.place)
+            if not any(single.about(*name) for name in known):
+                lines.append(f"{one.place}: no test {one.program}:{pattern}")
+    return tuple(lines)

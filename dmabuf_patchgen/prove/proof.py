@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The proof of a series: kernels without and with it, built, booted and held against each other."""
+
+import json
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmabuf_patchgen import __version__, process
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.prove import boots, commits, comparison, expectation
+from dmabuf_patchgen.prove.boots import Boots
+from dmabuf_patchgen.prove.comparison import Name, Said
+from dmabuf_patchgen.prove.console import Boot
+from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
+from dmabuf_patchgen.prove.evidence import Kernel as Version
+from dmabuf_patchgen.prove.expectation import Expectations
+from dmabuf_patchgen.prove.kbuild import Progress
+from dmabuf_patchgen.prove.kernel import DoesNotBuild, Kernel, Kernels, State, Tests
+from dmabuf_patchgen.prove.kselftest import SELFTESTS
+from dmabuf_patchgen.render.environment import Environment, Facts
+from dmabuf_patchgen.render.mails import Mail, mails
+from dmabuf_patchgen.render.scratch import ANONYMOUS
+from dmabuf_patchgen.render.series import Rendered, render
+from dmabuf_patchgen.tree import architecture as architectures
+from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.tree.facts import TreeFacts
+from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, Overlay
+
+#: The series whose driver base and tip get alike, for tests that need an exporter of their own.
+EXPORTER = "dma-buf-test-exporter"
+FILE = "evidence.json"
+#: What a kernel says when something is wrong with it, whatever its tests say.
+_TROUBLE = re.compile(
+    r"(?m)^.*(?:\bBUG: |\bOops: |general protection fault|INFO: task .* blocked).*$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be proved, and how.
+
+    names: of series; typed: parameters as the user typed them; runner: qemu or vng; limit:
+    seconds for a boot; each_commit: whether to boot every commit; kept: whether to take what
+    an earlier run built and booted; base: the revision that was asked for, None for HEAD.
+    """
+
+    names: tuple[str, ...]
+    typed: Mapping[str, str]
+    base: str | None = None
+    runner: str = "qemu"
+    limit: float = 300
+    each_commit: bool = False
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof. files: what goes into its directory, the evidence with logs and configuration."""
+
+    rendered: Rendered
+    evidence: Evidence
+    files: tuple[Mail, ...]
+
+    def table(self) -> str:
+        """What the tests of each program came to, for people; the evidence has each test."""
+        evidence = self.evidence
+        ran = f"QEMU {evidence.runner.qemu} ({evidence.runner.accelerator.value})"
+        about = (evidence.architecture, evidence.toolchain, ran)
+        lines = [f"Linux {evidence.tree.version}, {', '.join(about)}"]
+        programs = dict.fromkeys(test.name.partition(":")[0] for test in evidence.tests)
+        width = max(map(len, programs), default=0)
+        for program in programs:
+            tests = [one for one in evidence.tests if one.name.partition(":")[0] == program]
+            lines.append(f"  {program:{width}}  {_counts(tests)}")
+            reasons = Counter(one.base_reason for one in tests if one.verdict is Verdict.PROVED)
+            lines += [f"    {count} without the series: {what}" for what, count in reasons.items()]
+            lines += [f"    {one.verdict.value}: {one.name}: {one.why}" for one in tests if one.why]
+        lines += [f"  problem: {problem}" for problem in evidence.problems]
+        return "\n".join([*lines, f"{evidence.verdict}: {_counts(evidence.tests)}"])
+
+
+def _counts(tests: Sequence[Result]) -> str:
+    counts = Counter(test.verdict for test in tests)
+    told = (f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+    return ", ".join(told) or "no test was run"
+
+
+def prove(
+    environment: Environment,
+    tree: GitTree | DirectoryTree,
+    wish: Wish,
+    progress: Progress,
+) -> Proof:
+    """Build and boot a tree without and with some series, and compare what the tests say.
+
+    Raises UserError or MissingTool if that cannot be done; what speaks against the series is
+    in the proof, never an exception.
+    """
+    architecture = architectures.chosen()
+    rendered = render(environment, tree, wish.names, wish.typed)
+    if not rendered.commits:
+        raise UserError(
+            f"{tree.label}: has all of {', '.join(wish.names)}, so there is nothing to prove",
+            "give the revision without it: --base REV",
+        )
+    expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
+    states = _states(environment, tree, rendered)
+    touched = {path for state in states for path in state.files}
+    series = dict.fromkeys([*rendered.series, EXPORTER])
+    with (
+        process.temporary("dmabuf-patchgen-") as scratch,
+        Kernels(
+            environment, tree, architecture, [*series], touched, progress, kept=wish.kept
+        ) as kernels,
+    ):
+        guests = Boots(
+            architecture, boots.runner(wish.runner), wish.limit, scratch, progress, kept=wish.kept
+        )
+        trial = _Trial(kernels, guests, expected, states)
+        trial.run(each_commit=wish.each_commit)
+    return _told(tree, wish, rendered, kernels, architecture, expected, trial)
+
+
+class _Trial:
+    """The states of a tree under test, and what came of it."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        guests: Boots,
+        expected: Expectations,
+        states: Sequence[State],
+    ) -> None:
+        self._kernels = kernels
+        self._guests = guests
+        self._expected = expected
+        self._states = states
+        self.problems: list[str] = []
+        self.logs: dict[str, str] = {}
+        self.boots: list[Boot] = []
+        self.said: dict[str, dict[Name, Said]] = {}
+        self.symbols: tuple[str, ...] = ()
+
+    def run(self, *, each_commit: bool) -> None:
+        """Build every state, and boot the first and the last of them, or all."""
+        base, *patched = self._states
+        built = {base.label: self._kernels.kernel(base)}
+        self.symbols = built[base.label].symbols
+        self.logs["config"] = built[base.label].config
+        try:
+            for state in patched:
+                built[state.label] = self._kernels.kernel(state)
+            tests = self._kernels.tests(patched[-1])
+        except DoesNotBuild as error:
+            # What does not build is no fault of the input: it is the answer.
+            self.problems.append(error.message)
+            self.logs["build.log"] = error.log
+            return
+        booted = self._states if each_commit else (base, patched[-1])
+        for state in booted:
+            self._boot(self._states.index(state), state, built[state.label], tests)
+        if each_commit:
+            self._hold_between(patched[:-1])
+
+    def _boot(self, number: int, state: State, kernel: Kernel, tests: Tests) -> None:
+        """Boot a state: once for the programs that stand each other, once for each other one."""
+        alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
+        shared = [name for name in tests.names if name not in alone]
+        runs = []
+        for names in filter(None, (shared, *([name] for name in alone))):
+            boot = self._guests.boot(state.label, kernel, tests, names)
+            what = "" if names is shared else f"-{names[0].rpartition(':')[2]}"
+            where = {0: "base", len(self._states) - 1: "tip"}.get(number, f"patch-{number}")
+            self.logs[f"{where}{what}.log"] = boot.console
+            self.boots.append(boot)
+            runs.append((names, boot))
+            if number and (found := _TROUBLE.search(boot.kernel_log)):
+                self.problems.append(f"{state.label}, the kernel says: {found[0].strip()}")
+        self.said[state.label] = comparison.read(runs)
+
+    def _hold_between(self, states: Sequence[State]) -> None:
+        """Note what a test says half-way that it says neither before nor after the series."""
+        base, tip = self.said[self._states[0].label], self.said[self._states[-1].label]
+        for state in states:
+            for name, said in self.said[state.label].items():
+                known = {one[name].outcome for one in (base, tip) if name in one}
+                if said.outcome not in known:
+                    told = f"{':'.join(filter(None, name))} is {said.outcome.value}"
+                    self.problems.append(f"{state.label}: {told}: {said.why}")
+
+
+def _states(
+    environment: Environment, tree: GitTree | DirectoryTree, rendered: Rendered
+) -> tuple[State, ...]:
+    """The tree before the series and after each commit, all with the test exporter."""
+    files: dict[str, bytes | None] = {}
+    states = [State("before the series", _with_exporter(environment, tree, files))]
+    for number, commit in enumerate(rendered.commits, 1):
+        files.update(commit.files)
+        label = f"after patch {number}/{len(rendered.commits)}"
+        states.append(State(label, _with_exporter(environment, tree, files)))
+    return tuple(states)
+
+
+def _with_exporter(
+    environment: Environment,
+    tree: GitTree | DirectoryTree,
+    files: Mapping[str, bytes | None],
+) -> dict[str, bytes | None]:
+    exporter = render(environment, Overlay(tree, files), [EXPORTER], {})
+    added = {path: body for commit in exporter.commits for path, body in commit.files.items()}
+    return {**files, **added}
+
+
+def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[str, Any]]:
+    """What the `when` of an expectation may ask: of the tree without any of the series."""
+    tree = TreeFacts(rendered.tree)
+    facts = Facts(environment, tree)
+    name = architectures.chosen().name
+    return {
+        series: {"tree": tree, "fact": facts, "param": values, "arch": name}
+        for series, values in rendered.parameters.items()
+    }
+
+
+def _told(
+    tree: GitTree | DirectoryTree,
+    wish: Wish,
+    rendered: Rendered,
+    kernels: Kernels,
+    architecture: Architecture,
+    expected: Expectations,
+    trial: _Trial,
+) -> Proof:
+    base = trial.said.get("before the series", {})
+    tip = next(reversed(trial.said.values()), {})
+    results: tuple[Result, ...] = ()
+    problems = list(trial.problems)
+    if trial.said:
+        results = comparison.compare(base, tip, expected, _own_programs(rendered))
+        problems += comparison.stale(expected, [*base, *tip])
+    about = next(iter(trial.boots), None)
+    evidence = Evidence(
+        tool=f"dmabuf-patchgen {__version__}",
+        tree=Version(tree.version, _id(tree, kernels)),
+        architecture=architecture.machine,
+        toolchain=kernels.tools.version,
+        runner=Runner(
+            about.runner.removeprefix("qemu ") if about else "none",
+            Accelerator(about.accelerator) if about else Accelerator.TCG,
+        ),
+        configuration=trial.symbols,
+        patch_ids=_patch_ids(tree, rendered),
+        tests=results,
+        problems=tuple(problems),
+        command=_command(tree, wish, kernels),
+    )
+    held = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
+    contents = {FILE: held, **trial.logs}
+    files = (Mail(name, content.encode(errors="replace")) for name, content in contents.items())
+    return Proof(rendered, evidence, tuple(files))
+
+
+def _own_programs(rendered: Rendered) -> frozenset[str]:
+    """Names of the kselftests that the series add."""
+    added = {path for commit in rendered.commits for path in commit.files}
+    return frozenset(
+        Path(path).stem
+        for path in added
+        if path.startswith(f"{SELFTESTS}/") and path.endswith(".c")
+        if not rendered.tree.exists(path)
+    )
+
+
+def _id(tree: GitTree | DirectoryTree, kernels: Kernels) -> str:
+    if isinstance(tree, GitTree):
+        return kernels.fingerprint
+    return f"directory {kernels.fingerprint[:40]}"
+
+
+def _patch_ids(tree: GitTree | DirectoryTree, rendered: Rendered) -> tuple[str, ...]:
+    made = mails(tree, rendered.commits, ANONYMOUS, rendered.revised)
+    where = tree.repo if isinstance(tree, GitTree) else tree.root
+    return tuple(next(iter(commits.patch_ids(where, mail.content))) for mail in made)
+
+
+def _command(tree: GitTree | DirectoryTree, wish: Wish, kernels: Kernels) -> str:
+    """What makes the same proof again, wherever the tree lies."""
+    where = tree.repo if isinstance(tree, GitTree) else tree.root
+    words = [*kernels.tools.choices, "dmabuf-patchgen", "-C", where.name]
+    if isinstance(tree, GitTree):
+        words += ["--base", wish.base or tree.commit[:12]]
+    words += ["prove", *wish.names]
+    for name, value in wish.typed.items():
+        words += ["-p", f"{name}={value}"]
+    if wish.runner != "qemu":
+        words += ["--runner", wish.runner]
+    return shlex.join([*words, "-o", "proof"])

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Verdicts: what a test says on two kernels, and what it was expected to say on the first."""
+
+import re
+
+import pytest
+
+from dmabuf_patchgen.prove import comparison
+from dmabuf_patchgen.prove.console import Boot, Ended
+from dmabuf_patchgen.prove.evidence import Outcome, Result
+from dmabuf_patchgen.prove.expectation import Expectation, Expectations
+
+NAMES = ("drivers/dma-buf:toy", "drivers/dma-buf:other")
+BUG = "kernel BUG at mm/memory.c:2414!"
+
+
+def line(name: str, said: str) -> str:
+    """What the harness prints of a test, below the runner."""
+    if said == "pass":
+        return f"# ok 1 {name}\n"
+    if said.startswith("skip"):
+        return f"# ok 1 {name} # SKIP {said[5:]}\n"
+    return f"# # toy.c:1:{name}:{said[5:]}\n# not ok 1 {name}\n"
+
+
+def boot(
+    toy: str | None = None, other: str = "pass", ended: Ended = Ended.POWER_OFF, more: str = ""
+) -> Boot:
+    """A boot in which the test `a` of `toy` said something; None: it was never reached."""
+    said = "dmabuf-patchgen: tests begin\nTAP version 13\n1..2\n"
+    if toy is not None:
+        result = "not ok" if toy.startswith("fail") else "ok"
+        said += f"# selftests: drivers/dma-buf: toy\n# TAP version 13\n# 1..1\n{line('a', toy)}"
+        said += f"{result} 1 selftests: drivers/dma-buf: toy{more}\n"
+        result = "not ok" if other.startswith("fail") else "ok"
+        said += f"{result} 2 selftests: drivers/dma-buf: other"
+        said += f" # SKIP {other[5:]}\n" if other.startswith("skip") else "\n"
+    if ended is Ended.POWER_OFF:
+        said += "dmabuf-patchgen: tests end 0\ndmabuf-patchgen: power off\n"
+    else:
+        said += f"{BUG}\nKernel panic - not syncing: Fatal exception\n"
+    return Boot(said, ended, 1.0, "qemu 7.2.22", "tcg")
+
+
+def expectations(
+    base: Outcome = Outcome.FAIL, says: str = r"Expected 22 == \w+ \(0\)"
+) -> Expectations:
+    one = Expectation("toy", ("a",), base, re.compile(says), "it works", "toy/proof.toml, test 1")
+    return Expectations((one,), ())
+
+
+def result(
+    base: Boot, tip: Boot, expected: Expectations | None = None, name: str = "toy:a"
+) -> Result:
+    said = [comparison.read([(NAMES, one)]) for one in (base, tip)]
+    found = comparison.compare(*said, expected or Expectations((), ()), ["toy"])
+    return next(one for one in found if one.name == name)
+
+
+WORKS = boot("fail Expected 22 == err (0)")
+
+
+def test_a_test_that_tells() -> None:
+    found = result(WORKS, boot("pass"), expectations())
+    assert (found.verdict.value, found.base_reason, found.why) == ("proved", "it works", "")
+
+
+def test_a_crash_that_tells() -> None:
+    expected = expectations(Outcome.CRASH, "kernel BUG at mm/")
+    found = result(boot(ended=Ended.PANIC), boot("pass"), expected, "toy:a")
+    assert found.verdict.value == "proved" and found.base is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    ("base", "tip", "verdict", "why"),
+    [
+        (boot("pass"), boot("pass"), "not proved", "passes without the series as well"),
+        (boot("skip no device"), boot("pass"), "not proved", "without the series: skip: no device"),
+        (WORKS, boot("skip no device"), "not proved", "with the series: skip: no device"),
+        (
+            boot("fail Expected 22 == err (19)"),
+            boot("pass"),
+            "not proved",
+            "another reason without the series: toy.c:1:a:Expected 22 == err (19)",
+        ),
+        (
+            WORKS,
+            WORKS,
+            "not proved",
+            "with the series as well: toy.c:1:a:Expected 22 == err (0)",
+        ),
+        (boot("pass"), WORKS, "regression", "with the series: toy.c:1:a:Expected 22 == err (0)"),
+        (WORKS, boot(ended=Ended.PANIC), "regression", f"with the series: panic: {BUG}"),
+        (
+            boot(ended=Ended.PANIC),
+            boot("pass"),
+            "not proved",
+            f"another reason without the series: panic: {BUG}",
+        ),
+    ],
+)
+def test_a_test_that_should_tell_and_does_not(
+    base: Boot, tip: Boot, verdict: str, why: str
+) -> None:
+    found = result(base, tip, expectations())
+    assert (found.verdict.value, found.why) == (verdict, why)
+
+
+@pytest.mark.parametrize(
+    ("base", "tip", "verdict"),
+    [
+        (boot("pass"), boot("pass"), "control"),
+        (WORKS, boot("pass"), "not proved"),
+        (WORKS, WORKS, "not proved"),
+        (boot("pass"), WORKS, "regression"),
+        (boot("pass"), boot(ended=Ended.PANIC), "regression"),
+        (boot("pass"), boot("skip no device"), "not proved"),
+        (boot("skip no device"), boot("pass"), "not proved"),
+    ],
+)
+def test_a_control(base: Boot, tip: Boot, verdict: str) -> None:
+    assert result(base, tip).verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("base", "tip", "verdict"),
+    [
+        ("pass", "pass", "unchanged"),
+        ("fail", "fail", "unchanged"),
+        ("skip no device", "skip no device", "unchanged"),
+        ("pass", "fail", "regression"),
+        ("pass", "skip no device", "regression"),
+        ("fail", "pass", "not proved"),
+        ("skip no device", "fail", "not proved"),
+    ],
+)
+def test_a_test_of_the_tree(base: str, tip: str, verdict: str) -> None:
+    found = result(boot("pass", base), boot("pass", tip), name="other")
+    assert found.verdict.value == verdict
+    assert bool(found.why) == (verdict != "unchanged")
+
+
+def test_a_program_that_fails_though_its_tests_pass() -> None:
+    late = boot("pass", more=" # TIMEOUT 45 seconds")
+    late = Boot(late.console.replace("ok 1 selftests", "not ok 1 selftests"), *_rest(late))
+    found = result(boot("pass"), late, name="toy")
+    assert found.verdict.value == "regression" and "TIMEOUT" in found.why
+    names = {name for name, _ in comparison.read([(NAMES, boot("pass"))])}
+    assert names == {"toy", "other"}
+
+
+def test_a_program_that_loses_a_result() -> None:
+    short = Boot(boot("pass").console.replace("# 1..1", "# 1..2"), *_rest(boot("pass")))
+    assert result(boot("pass"), short, name="toy").verdict.value == "regression"
+
+
+def test_an_expectation_of_no_test_is_told() -> None:
+    said = comparison.read([(NAMES, WORKS)])
+    assert comparison.stale(expectations(), said) == ()
+    one = expectations().tests[0]
+    stale = Expectations((Expectation("toy", ("a", "b*"), one.base, one.says, "r", "p"),), ())
+    assert comparison.stale(stale, said) == ("p: no test toy:b*",)
+
+
+def test_what_a_guest_says_stays_one_printable_line() -> None:
+    found = result(boot("pass"), boot("fail Expected \x1b[31m\t22 == \x07err (0)"))
+    assert found.why.isprintable()
+
+
+def _rest(one: Boot) -> tuple[Ended, float, str, str]:
+    return one.ended, one.seconds, one.runner, one.accelerator

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What proof.toml says of tests is taken as written, for the tree it holds for, or refused."""
+
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.prove import expectation
+from dmabuf_patchgen.prove.evidence import Outcome
+from dmabuf_patchgen.prove.expectation import Expectations
+from tests import tiny
+
+TOY = """\
+[[test]]
+program = "toy"
+names = ["small.*", "large.write"]
+when = "fact.heap and param.loud"
+base = "fail"
+says = 'Expected 22 == \\w+'
+reason = "it works"
+
+[[test]]
+program = "toy"
+names = ["oops"]
+base = "crash"
+says = "kernel BUG"
+reason = "the kernel goes down"
+
+[[boot]]
+program = "toy-alone"
+"""
+
+
+def loaded(root: Path, text: str, *, heap: bool = True) -> Expectations:
+    environment = tiny.environment(root, {"toy/proof.toml": text})
+    context = {"toy": {"fact": {"heap": heap}, "param": {"loud": True}, "arch": "x86_64"}}
+    return expectation.load(environment, ["toy"], context)
+
+
+def test_a_test_is_found_by_its_pattern(tmp_path: Path) -> None:
+    found = loaded(tmp_path, TOY)
+    assert found.alone == ("toy-alone",)
+    one = found.of("toy", "small.read")
+    assert one and one.base is Outcome.FAIL and one.reason == "it works"
+    assert one.says.search("x: Expected 22 == abc") and not one.says.search("Expected 25 == abc")
+    crash = found.of("toy", "oops")
+    assert crash and crash.base is Outcome.CRASH
+    assert found.of("toy", "large.read") is None
+    assert found.of("another", "oops") is None
+
+
+def test_only_where_its_condition_holds(tmp_path: Path) -> None:
+    found = loaded(tmp_path, TOY, heap=False)
+    assert found.of("toy", "small.read") is None
+    assert found.of("toy", "oops")
+
+
+def test_a_series_without_any(tmp_path: Path) -> None:
+    environment = tiny.environment(tmp_path)
+    assert expectation.load(environment, ["toy"], {}) == Expectations((), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('base = "crash"', 'base = "skip"', "'skip'"),
+        ('names = ["oops"]', 'names = "oops"', "names has to be a list"),
+        ('names = ["oops"]', "names = []", "names has to be a list"),
+        ('reason = "it works"', 'reason = " "', "reason a text"),
+        ("says = 'Expected", "says = '(Expected", "missing )"),
+        ('program = "toy-alone"', 'programme = "toy"', "'program'"),
+        ('reason = "it works"', 'reason = "it works"\nwhy = "so"', "nothing is called why"),
+        ("fact.heap", "fact.heaps", "heaps"),
+        ("[[boot]]", "[[boot", "proof.toml"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in TOY
+    with pytest.raises(UserError, match=r"proof\.toml") as error:
+        loaded(tmp_path, TOY.replace(old, new, 1))
+    assert said in error.value.message
