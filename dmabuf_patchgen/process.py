@@ -3,12 +3,14 @@
 
 import contextlib
 import os
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ PACKAGES = {
     "patch": "patch",
     "perl": "perl",
     "python3": "python3",
+    "setpriv": "util-linux",
     "sparse": "sparse",
 }
 
@@ -56,6 +59,19 @@ class Finished:
         """The last line that the program said on stderr, for a message of one line."""
         lines = self.stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self.returncode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A program whose output was taken as it came.
+
+    returncode: None where it was ended by us; late: whether because its time was over;
+    last_words: the end of what it said on stderr.
+    """
+
+    returncode: int | None
+    late: bool
+    last_words: str
 
 
 def require(tool: str) -> str:
@@ -125,6 +141,83 @@ def _heard(
             hear(line.decode(errors="replace").rstrip())
     child.wait()
     return b"".join(lines), None
+
+
+def stream(argv: Sequence[str], *, take: Callable[[bytes], bool], timeout: float) -> Streamed:
+    """Run a program without input, and hand over what it says on stdout as it comes.
+
+    take: gets each piece, and says whether the program may go on; timeout: seconds, after
+    which the program is ended with its whole process group. It is ended as well if take raises
+    something, and by the kernel if this process is killed, or the thread that called this ends.
+    Raises MissingTool if the program is not there.
+    """
+    require(argv[0])
+    require("setpriv")
+    if echo:
+        print(f"({shlex.join(argv)} </dev/null)", file=sys.stderr)
+    deadline = time.monotonic() + timeout
+    with subprocess.Popen(
+        # A SIGKILL leaves us no time to end anything.
+        ["setpriv", "--pdeathsig", "KILL", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        try:
+            words = _Tail()
+            ended = _pump(child, take, words.take, deadline)
+            returncode = child.wait(max(0.1, deadline - time.monotonic())) if ended else None
+        except subprocess.TimeoutExpired:
+            returncode = None
+        except BaseException:
+            kill_group(child)
+            raise
+        if returncode is None:
+            kill_group(child)
+    late = returncode is None and time.monotonic() >= deadline
+    return Streamed(returncode, late, words.text)
+
+
+class _Tail:
+    """The end of an output of any length."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def take(self, piece: bytes) -> bool:
+        self._held = (self._held + piece)[-4096:]
+        return True
+
+    @property
+    def text(self) -> str:
+        """The last line."""
+        lines = self._held.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def _pump(
+    child: "subprocess.Popen[bytes]",
+    out: Callable[[bytes], bool],
+    err: Callable[[bytes], bool],
+    deadline: float,
+) -> bool:
+    """Hand over both outputs to their ends; False if one may not go on, or the time is over."""
+    with selectors.DefaultSelector() as waiting:
+        for stream, take in ((child.stdout, out), (child.stderr, err)):
+            if stream:
+                waiting.register(stream.fileno(), selectors.EVENT_READ, take)
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, deadline - time.monotonic()))
+            if not ready or time.monotonic() >= deadline:
+                return False
+            for key, _ in ready:
+                piece = os.read(key.fd, 65536)
+                if not piece:
+                    waiting.unregister(key.fd)
+                elif not key.data(piece):
+                    return False
+    return True
 
 
 @contextmanager

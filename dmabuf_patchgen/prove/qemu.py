@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels booted in QEMU, by KVM where that has been seen to work."""
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.prove import console
+from dmabuf_patchgen.prove.console import Boot, Ended
+from dmabuf_patchgen.prove.kbuild import Progress
+from dmabuf_patchgen.tree.architecture import Architecture
+
+#: Nothing but what the architecture's file names, and a serial port.
+_BARE = (
+    "-nodefaults", "-no-user-config", "-no-reboot",
+    "-display", "none", "-monitor", "none", "-serial", "stdio",
+)  # fmt: skip
+#: Seconds. TCG takes a tenth of it, a KVM that does not get on any time.
+_PROBE_LIMIT = 1.5
+#: For the probe, and for kernels where nothing else is said. MiB.
+_MEMORY = 512
+#: Bytes of a console that are read before the guest is ended: a boot says a hundred thousand.
+_MOST = 4 << 20
+#: COMMAND_LINE_SIZE of x86 and arm64, with the byte that ends it. More is cut off in silence.
+_COMMAND_LINE = 2048
+
+
+@cache
+def version(architecture: Architecture) -> str:
+    """Version of the QEMU that emulates an architecture. Raises MissingTool."""
+    said = process.run([_program(architecture), "--version"]).text
+    found = re.search(r"version ([0-9.]+)", said)
+    return found[1] if found else "of unknown version"
+
+
+@cache
+def accelerator(architecture: Architecture) -> str:
+    """What executes a guest: `kvm` if it has just been seen to, else `tcg`.
+
+    A /dev/kvm that opens and even takes a virtual machine may still execute nothing. So a
+    program of a few instructions, on the machine and processor that kernels are booted on, has
+    to say something and end QEMU with an exit code of its own.
+    """
+    usable = architecture.native and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return "kvm" if usable and probe(architecture, "kvm", _PROBE_LIMIT) else "tcg"
+
+
+def probe(architecture: Architecture, accelerator: str, limit: float) -> bool:
+    """Whether the architecture's probe does on an accelerator what it should. limit: seconds."""
+    emulated = architecture.qemu
+    said = bytearray()
+
+    def take(piece: bytes) -> bool:
+        said.extend(piece)
+        return len(said) <= len(emulated.probe_says)
+
+    with process.temporary("dmabuf-patchgen-probe-") as scratch:
+        program = scratch / "probe"
+        code = bytes.fromhex(emulated.probe)
+        if emulated.probe_sector:
+            code = code.ljust(510, b"\0") + b"\x55\xaa"
+        program.write_bytes(code)
+        # QEMU takes a comma in a value for its end unless it is doubled.
+        name = str(program).replace(",", ",,")
+        argv = [
+            *machine(architecture, accelerator, _MEMORY),
+            *(option.format(probe=name) for option in emulated.probe_options),
+        ]
+        done = process.stream(argv, take=take, timeout=limit)
+    return done.returncode == emulated.probe_exit and said.decode("latin-1") == emulated.probe_says
+
+
+def boot(
+    architecture: Architecture,
+    image: Path,
+    initramfs: Path,
+    *,
+    arguments: Sequence[str] = (),
+    limit: float,
+    memory: int = _MEMORY,
+    log: Path | None = None,
+    progress: Progress = lambda said: None,
+) -> Boot:
+    """Boot a kernel and wait for its end.
+
+    arguments: more of them for the kernel's command line; limit: seconds; memory: MiB; log:
+    where the console is written while it comes; progress: is told of each test that begins.
+    Nothing goes on when this returns, raises or is killed.
+    Raises MissingTool, and UserError if QEMU does not start or the log cannot be written.
+    """
+    chosen = accelerator(architecture)
+    argv = [
+        *machine(architecture, chosen, memory),
+        "-kernel", str(image), "-initrd", str(initramfs),
+        "-append", command_line(architecture, arguments),
+    ]  # fmt: skip
+    return watched(argv, f"qemu {version(architecture)}", chosen, limit, log, progress)
+
+
+def machine(architecture: Architecture, accelerator: str, memory: int) -> list[str]:
+    """QEMU and its options for a machine that has nothing to run yet. Raises MissingTool."""
+    emulated = architecture.qemu
+    cpu = emulated.kvm_cpu if accelerator == "kvm" else emulated.cpu
+    return [
+        _program(architecture), *emulated.options, *_BARE,
+        "-accel", accelerator, "-m", str(memory), *(("-cpu", cpu) if cpu else ()),
+    ]  # fmt: skip
+
+
+def command_line(architecture: Architecture, arguments: Sequence[str]) -> str:
+    """The kernel's command line. Raises UserError if it is too long."""
+    emulated = architecture.qemu
+    line = " ".join(
+        (
+            f"console={emulated.console}",
+            "rdinit=/init",
+            # The tree's own test of heaps takes 32 MiB of one.
+            "cma=64M",
+            # Early messages are kept; guest-init lowers it before the tests.
+            "loglevel=7",
+            "printk.time=1",
+            "log_buf_len=1M",
+            # The first oops is the end, and the end is at once.
+            "oops=panic",
+            "panic=-1",
+            *emulated.arguments,
+            *arguments,
+        )
+    )
+    if len(line.encode()) >= _COMMAND_LINE:
+        raise UserError(
+            f"the kernel's command line would have {len(line)} bytes, {_COMMAND_LINE - 1} fit",
+            "run fewer tests in one boot",
+        )
+    return line
+
+
+def watched(
+    argv: Sequence[str],
+    runner: str,
+    accelerator: str,
+    limit: float,
+    log: Path | None,
+    progress: Progress,
+) -> Boot:
+    """Run what boots a guest whose console is its output, see boot()."""
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        file = stack.enter_context(_opened(log)) if log else None
+        listener = _Listener(file, progress)
+        done = process.stream(argv, take=listener.take, timeout=limit)
+    text = console.clean(bytes(listener.said))
+    if (done.returncode or 0) > 0 and not text.strip():
+        raise UserError(f"{argv[0]} ended before the guest began: {done.last_words}")
+    how = console.ended(text, done.returncode, late=done.late)
+    cause = _cause(done, argv[0]) if how is Ended.LOST else ""
+    return Boot(text, how, time.monotonic() - begin, runner, accelerator, cause)
+
+
+class _Listener:
+    """Takes what a guest says, up to a bound."""
+
+    def __init__(self, log: BinaryIO | None, progress: Progress) -> None:
+        self.said = bytearray()
+        self._log = log
+        self._progress = progress
+        self._told = 0
+
+    def take(self, piece: bytes) -> bool:
+        """Keep and write a piece; False when it is too much."""
+        self.said.extend(piece)
+        if self._log:
+            try:
+                self._log.write(piece)
+            except OSError as error:
+                raise UserError(f"{self._log.name}: {error.strerror}") from None
+        self._tell()
+        return len(self.said) <= _MOST
+
+    def _tell(self) -> None:
+        """Tell of tests whose line is whole."""
+        end = self.said.rfind(b"\n") + 1
+        for line in self.said[self._told : end].splitlines():
+            # As the runner of kselftests announces them.
+            if line.startswith(b"# selftests: "):
+                self._progress(f"running {line[13:].decode(errors='replace')}")
+        self._told = end
+
+
+def _opened(log: Path) -> BinaryIO:
+    try:
+        # Unbuffered: what was said is there even if we are killed.
+        return log.open("wb", buffering=0)
+    except OSError as error:
+        raise UserError(f"{log}: {error.strerror}") from None
+
+
+def _cause(done: process.Streamed, program: str) -> str:
+    """Why a guest was lost."""
+    if done.returncode is None:
+        return f"the guest said more than {_MOST >> 20} MiB and was ended"
+    if done.returncode < 0:
+        return f"{program} was killed by signal {-done.returncode}"
+    if done.returncode:
+        return f"{program} ended with exit code {done.returncode}: {done.last_words}"
+    # QEMU ends as usual when it is sent a signal, and says so.
+    return done.last_words or "the machine was reset, and the kernel said nothing of a panic"
+
+
+def _program(architecture: Architecture) -> str:
+    """QEMU for an architecture. Raises MissingTool."""
+    try:
+        process.require(architecture.qemu.program)
+    except MissingTool:
+        raise MissingTool(architecture.qemu.program, architecture.qemu.package) from None
+    return architecture.qemu.program

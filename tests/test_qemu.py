@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU itself with programs of a few bytes, and QEMUs that lie."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen import process
+from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.prove import qemu
+from dmabuf_patchgen.prove.console import Boot, Ended
+from dmabuf_patchgen.tree.architecture import Architecture, known
+from tests.conftest import CHECKOUT
+
+X86 = next(one for one in known() if one.name == "x86_64")
+#: Seconds that a loaded machine may take for what TCG does in a tenth of one.
+AMPLE = 60.0
+
+#: A boot sector in hexadecimal: says something on the serial port, then goes on as below.
+SAY = "baf803" + "".join(f"b0{byte:02x}ee" for byte in b"hello\n")
+#: lidt from where the sector is zero, then int3: no interrupt can be taken.
+TRIPLE_FAULT = "0f011e007dcc"
+FOR_EVER = "ebfe"
+FLOOD = "b061eeebfd"
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """What is known of QEMU is asked again."""
+    asked = (qemu.version, qemu.accelerator)
+    for one in asked:
+        one.cache_clear()
+    yield
+    for one in asked:
+        one.cache_clear()
+
+
+@pytest.fixture
+def lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a script in the place of QEMU; tells where its last arguments can be read."""
+
+    def put(script: str) -> Path:
+        place = tmp_path / "bin"
+        place.mkdir(exist_ok=True)
+        program = place / X86.qemu.program
+        arguments = tmp_path / "arguments"
+        version = 'if [ "$1" = --version ]; then echo "QEMU emulator version 9.9.9"; exit; fi'
+        program.write_text(f'#!/bin/sh\n{version}\necho "$*" >{arguments}\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+        return arguments
+
+    return put
+
+
+@pytest.fixture
+def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Boot]:
+    """Boots files that are there, with a log."""
+    monkeypatch.setattr(qemu, "accelerator", lambda architecture: "tcg")
+    (tmp_path / "image").touch()
+    (tmp_path / "initramfs").touch()
+
+    def run(limit: float = AMPLE, arguments: tuple[str, ...] = ()) -> Boot:
+        return qemu.boot(
+            X86,
+            tmp_path / "image",
+            tmp_path / "initramfs",
+            arguments=arguments,
+            limit=limit,
+            log=tmp_path / "console.log",
+        )
+
+    return run
+
+
+def needs_qemu(architecture: Architecture) -> None:
+    try:
+        qemu.version(architecture)
+    except MissingTool as missing:
+        pytest.skip(f"{missing.message}: {missing.hint}")
+
+
+class TestProbe:
+    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
+    def test_program_does_what_it_should(self, architecture: Architecture) -> None:
+        needs_qemu(architecture)
+        assert qemu.probe(architecture, "tcg", AMPLE)
+
+    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
+    def test_another_program_does_not(self, architecture: Architecture) -> None:
+        needs_qemu(architecture)
+        halts = {"x86_64": "f4ebfd", "arm64": "7f2003d5ffffff17"}[architecture.name]
+        wrong = replace(architecture, qemu=replace(architecture.qemu, probe=halts))
+        assert not qemu.probe(wrong, "tcg", 1.0)
+        silent = replace(architecture, qemu=replace(architecture.qemu, probe_says="no"))
+        assert not qemu.probe(silent, "tcg", AMPLE)
+
+    @pytest.mark.parametrize(
+        ("script", "believed"),
+        [
+            ("printf ok; exit 33", True),
+            ("printf ok; exit 0", False),
+            ("exit 33", False),
+            ("printf okok; exit 33", False),
+            ("printf ok; kill -KILL $$", False),
+            ("echo 'failed to set MSR' >&2; exit 1", False),
+            ("printf ok; sleep 60; exit 33", False),
+            ("printf ok; (trap '' TERM; sleep 60) & wait; exit 33", False),
+            ("yes", False),
+        ],
+    )
+    def test_only_the_whole_truth_is_believed(
+        self, lie: Callable[[str], Path], script: str, believed: bool
+    ) -> None:
+        lie(script)
+        begin = time.monotonic()
+        # A machine that is busy with other tests gets an honest script through all the same.
+        assert qemu.probe(X86, "kvm", AMPLE if believed else 1.0) is believed
+        assert time.monotonic() - begin < 10 or believed
+
+    def test_the_machine_is_that_of_kernels(
+        self, lie: Callable[[str], Path], boot: Callable[..., Boot]
+    ) -> None:
+        arguments = lie("printf ok; exit 33")
+        qemu.probe(X86, "kvm", AMPLE)
+        probed = arguments.read_text().partition(" -device ")[0]
+        assert "-accel kvm" in probed and "-cpu host" in probed and "-machine pc" in probed
+        qemu.probe(X86, "tcg", AMPLE)
+        probed = arguments.read_text().partition(" -device ")[0]
+        boot()
+        assert arguments.read_text().startswith(f"{probed} ")
+
+    def test_kvm_is_not_tried_where_it_cannot_be(
+        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments = lie("printf ok; exit 33")
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        assert qemu.accelerator(X86) == "tcg"
+        assert not arguments.exists()
+
+    def test_kvm_that_works_is_taken_once_it_was_seen(
+        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments = lie("printf ok; exit 33")
+        monkeypatch.setattr(os, "access", lambda path, mode: True)
+        monkeypatch.setattr(qemu, "_PROBE_LIMIT", AMPLE)
+        monkeypatch.setattr(Architecture, "native", True)
+        assert qemu.accelerator(X86) == "kvm"
+        arguments.unlink()
+        assert qemu.accelerator(X86) == "kvm"
+        assert not arguments.exists()
+        monkeypatch.setattr(Architecture, "native", False)
+        qemu.accelerator.cache_clear()
+        assert qemu.accelerator(X86) == "tcg"
+
+
+class TestBoot:
+    def test_power_off(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
+        arguments = lie("printf 'dmabuf-patchgen: up\\r\\ndmabuf-patchgen: power off\\r\\n'")
+        done = boot(arguments=("proof_tests=a:b,c:d",))
+        assert (done.ended, done.trouble, done.started) == (Ended.POWER_OFF, "", True)
+        assert (done.runner, done.accelerator) == ("qemu 9.9.9", "tcg")
+        assert done.console == "dmabuf-patchgen: up\ndmabuf-patchgen: power off\n"
+        said = arguments.read_text()
+        for option in ("-no-reboot", "-nodefaults", "console=ttyS0", "panic=-1", "oops=panic"):
+            assert option in said
+        assert said.endswith("proof_tests=a:b,c:d\n")
+
+    def test_killed(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
+        lie("echo some; kill -KILL $$")
+        done = boot()
+        assert done.ended is Ended.LOST
+        assert done.trouble == "qemu-system-x86_64 was killed by signal 9"
+
+    def test_ended_by_itself(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
+        lie("echo some; echo 'KVM internal error' >&2; exit 1")
+        assert boot().trouble == "qemu-system-x86_64 ended with exit code 1: KVM internal error"
+        lie("echo some")
+        assert boot().trouble == "the machine was reset, and the kernel said nothing of a panic"
+        lie("echo some; echo 'terminating on signal 15' >&2")
+        assert boot().trouble == "terminating on signal 15"
+
+    def test_does_not_begin(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
+        lie("echo 'could not load the kernel' >&2; exit 1")
+        with pytest.raises(UserError, match="ended before the guest began: could not load"):
+            boot()
+
+    def test_hang_ends_with_all_that_it_started(
+        self, lie: Callable[[str], Path], boot: Callable[..., Boot], tmp_path: Path
+    ) -> None:
+        lie(f"echo before; sleep 600 & echo $! >{tmp_path / 'child'}; trap '' TERM; sleep 600")
+        done = boot(limit=2)
+        assert done.ended is Ended.HANG
+        assert done.trouble == "no end within 2 s; the last lines: before"
+        assert 2 <= done.seconds < 30
+        assert _gone(int((tmp_path / "child").read_text()))
+
+    def test_a_flood_is_bounded(
+        self, lie: Callable[[str], Path], boot: Callable[..., Boot], tmp_path: Path
+    ) -> None:
+        lie("exec yes")
+        done = boot()
+        assert done.ended is Ended.LOST
+        assert done.trouble == "the guest said more than 4 MiB and was ended"
+        assert (tmp_path / "console.log").stat().st_size < 5 << 20
+
+    def test_log_that_cannot_be_written(
+        self, lie: Callable[[str], Path], boot: Callable[..., Boot], tmp_path: Path
+    ) -> None:
+        lie(f"echo some; echo $$ >{tmp_path / 'child'}; exec sleep 600")
+        (tmp_path / "console.log").symlink_to("/dev/full")
+        with pytest.raises(UserError, match=r"console\.log: No space left on device"):
+            boot()
+        assert _gone(int((tmp_path / "child").read_text()))
+
+    def test_arguments_that_a_kernel_would_cut_off(self, boot: Callable[..., Boot]) -> None:
+        with pytest.raises(UserError, match="command line would have"):
+            boot(arguments=("proof_tests=" + "drivers/dma-buf:one," * 100,))
+
+    def test_missing_qemu(
+        self, boot: Callable[..., Boot], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(MissingTool) as missing:
+            boot()
+        assert missing.value.hint == "install it: apt-get install qemu-system-x86"
+
+    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+    def test_nothing_outlives_the_prover(
+        self, lie: Callable[[str], Path], tmp_path: Path, how: signal.Signals
+    ) -> None:
+        lie(f"echo said; echo $$ >{tmp_path / 'child'}; exec sleep 600")
+        prover = (
+            "from pathlib import Path\n"
+            "from dmabuf_patchgen.prove import qemu\n"
+            "from dmabuf_patchgen.tree.architecture import named\n"
+            f"qemu.boot(named('x86_64'), Path('image'), Path('initramfs'), limit=600,\n"
+            f"          log=Path({str(tmp_path / 'console.log')!r}))\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", prover],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            stderr=subprocess.DEVNULL,
+        ) as child:
+            _until(lambda: "said\n" in _read(tmp_path / "console.log"))
+            guest = int(_read(tmp_path / "child"))
+            child.send_signal(how)
+        assert _gone(guest)
+        assert _read(tmp_path / "console.log") == "said\n"
+
+
+class TestMachine:
+    """The real QEMU, which runs programs of a few bytes in the place of a kernel."""
+
+    @pytest.fixture(autouse=True)
+    def real(self) -> None:
+        needs_qemu(X86)
+
+    def run(self, program: str, tmp_path: Path, limit: float) -> Boot:
+        sector = bytes.fromhex(SAY + program).ljust(510, b"\0") + b"\x55\xaa"
+        (tmp_path / "disk").write_bytes(sector)
+        argv = [
+            *qemu.machine(X86, "tcg", 64),
+            "-drive", f"format=raw,if=ide,snapshot=on,file={tmp_path / 'disk'}",
+        ]  # fmt: skip
+        return qemu.watched(argv, "qemu", "tcg", limit, tmp_path / "log", lambda said: None)
+
+    def test_triple_fault(self, tmp_path: Path) -> None:
+        done = self.run(TRIPLE_FAULT, tmp_path, AMPLE)
+        assert (done.ended, done.console) == (Ended.LOST, "hello\n")
+        assert done.trouble == "the machine was reset, and the kernel said nothing of a panic"
+
+    def test_hang(self, tmp_path: Path) -> None:
+        done = self.run(FOR_EVER, tmp_path, 3)
+        assert done.ended is Ended.HANG
+        assert done.trouble == "no end within 3 s; the last lines: hello"
+
+    def test_flood(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(qemu, "_MOST", 1 << 16)
+        done = self.run(FLOOD, tmp_path, AMPLE)
+        assert done.ended is Ended.LOST
+        assert len(done.console) < 1 << 18
+
+    def test_what_is_no_kernel(self, boot: Callable[..., Boot], tmp_path: Path) -> None:
+        (tmp_path / "image").write_bytes(b"no kernel")
+        with pytest.raises(UserError, match="ended before the guest began: "):
+            boot()
+
+
+def test_stream_takes_the_end_of_stderr_only() -> None:
+    done = process.stream(
+        ["sh", "-c", "yes words | head -c 9000000 >&2; echo last >&2; exit 3"],
+        take=lambda piece: True,
+        timeout=AMPLE,
+    )
+    assert (done.returncode, done.late, done.last_words) == (3, False, "last")
+
+
+def test_stream_ends_what_closes_its_output_and_stays() -> None:
+    argv = ["sh", "-c", "exec >&- 2>&-; sleep 600"]
+    done = process.stream(argv, take=lambda piece: True, timeout=1)
+    assert (done.returncode, done.late) == (None, True)
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process ends within some seconds, if only as one that its parent looks for."""
+
+    def ended() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return _until(ended)
+
+
+def _until(condition: Callable[[], bool]) -> bool:
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
