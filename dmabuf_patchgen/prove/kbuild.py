@@ -17,6 +17,7 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.prove import cache
 from dmabuf_patchgen.prove.diagnostics import BuildLog, Diagnostic, parse_build
 from dmabuf_patchgen.prove.forest import Forest
+from dmabuf_patchgen.tree.architecture import known
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 Progress = Callable[[str], None]
@@ -50,7 +51,11 @@ class Toolchain:
 
 
 def toolchain() -> Toolchain:
-    """The compiler that kbuild will use. Raises MissingTool if it, or kbuild's helpers, lack."""
+    """The compiler that kbuild will use.
+
+    Raises MissingTool if it, or kbuild's helpers, lack, UserError if it is of another
+    architecture than the kernel is to be.
+    """
     for tool in _NEEDED:
         process.require(tool)
     chosen = {name: os.environ[name] for name in _CHOICES if os.environ.get(name)}
@@ -61,7 +66,23 @@ def toolchain() -> Toolchain:
     compiler = shlex.split(chosen.get("CC", fallback))
     said = process.run([*compiler, "--version"], env=environment()).text.splitlines()
     choices = tuple(f"{name}={value}" for name, value in chosen.items())
-    return Toolchain(choices, said[0] if said else compiler[0])
+    version = said[0] if said else compiler[0]
+    # kbuild tells clang what to compile for; a gcc would refuse some option, after a minute.
+    if "clang" not in version:
+        _refuse_another(compiler, chosen.get("ARCH", ""))
+    return Toolchain(choices, version)
+
+
+def _refuse_another(compiler: Sequence[str], arch: str) -> None:
+    """Refuse a compiler of one architecture for a kernel of another, of those that are known."""
+    machine = process.run([*compiler, "-dumpmachine"], check=False).text.partition("-")[0]
+    made = next((one for one in known() if one.machine == machine), None)
+    meant = next((one for one in known() if (arch in one.names if arch else one.native)), None)
+    if made and meant and made != meant:
+        raise UserError(
+            f"{shlex.join(compiler)} compiles for {made.name}, and the kernel is for {meant.name}",
+            f"set CROSS_COMPILE={meant.triple}-, or ARCH={made.name}",
+        )
 
 
 def environment() -> dict[str, str]:

@@ -42,7 +42,8 @@ def known(tree: GitTree, patches: Sequence[Patch]) -> Report | None:
 
 def _name(tree: GitTree, patches: Sequence[Patch]) -> str:
     what = hashlib.sha256()
-    for part in (__version__, cache.tree_id(tree), kbuild.toolchain().version):
+    tools = kbuild.toolchain()
+    for part in (__version__, cache.tree_id(tree), *tools.choices, tools.version):
         what.update(part.encode() + b"\0")
     for patch in patches:
         what.update(patch.mail + b"\0")

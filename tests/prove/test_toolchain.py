@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compiler that the user's environment chooses, and what it is good for."""
+
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.prove import kbuild
+from dmabuf_patchgen.prove.kbuild import Toolchain
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory on PATH with a gcc of x86_64, one of arm64, one of riscv, and a clang."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    for name in ("make", "perl", "sparse", "flex", "bison", "bc"):
+        (place / name).write_text("#!/bin/sh\n")
+    for prefix, triple in {
+        "": "x86_64-linux-gnu",
+        "aarch64-linux-gnu-": "aarch64-linux-gnu",
+        "riscv64-linux-gnu-": "riscv64-linux-gnu",
+    }.items():
+        (place / f"{prefix}gcc").write_text(
+            f"#!/bin/sh\n[ $1 = -dumpmachine ] && echo {triple} || echo {prefix}gcc 12\n"
+        )
+    (place / "clang").write_text("#!/bin/sh\necho clang version 19\n")
+    for program in place.iterdir():
+        program.chmod(0o755)
+    for name in ("ARCH", "CROSS_COMPILE", "CC", "LLVM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    return place
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, choices: str) -> Toolchain:
+    for choice in choices.split():
+        name, value = choice.split("=")
+        monkeypatch.setenv(name, value)
+    return kbuild.toolchain()
+
+
+@pytest.mark.parametrize(
+    ("choices", "version"),
+    [
+        ("", "gcc 12"),
+        ("ARCH=x86", "gcc 12"),
+        ("ARCH=x86_64", "gcc 12"),
+        ("ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-", "aarch64-linux-gnu-gcc 12"),
+        ("ARCH=arm64 CC=aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc 12"),
+        # There is no file of it, and checking goes on.
+        ("ARCH=riscv CROSS_COMPILE=riscv64-linux-gnu-", "riscv64-linux-gnu-gcc 12"),
+        # kbuild tells it what to compile for.
+        ("ARCH=arm64 LLVM=1", "clang version 19"),
+    ],
+)
+def test_choice(machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, version: str) -> None:
+    found = chosen(monkeypatch, choices)
+    assert found.version == version
+    assert sorted(found.choices) == sorted(choices.split())
+
+
+@pytest.mark.parametrize(
+    ("choices", "said", "hint"),
+    [
+        ("ARCH=arm64", "gcc compiles for x86_64, and the kernel is for arm64",
+         "set CROSS_COMPILE=aarch64-linux-gnu-, or ARCH=x86_64"),
+        ("CROSS_COMPILE=aarch64-linux-gnu-",
+         "aarch64-linux-gnu-gcc compiles for arm64, and the kernel is for x86_64",
+         "set CROSS_COMPILE=x86_64-linux-gnu-, or ARCH=arm64"),
+    ],
+)  # fmt: skip
+def test_a_compiler_of_another_architecture(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, said: str, hint: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        chosen(monkeypatch, choices)
+    assert (error.value.message, error.value.hint) == (said, hint)
