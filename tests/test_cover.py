@@ -148,8 +148,8 @@ def test_two_series_in_one_letter(reference: Tree) -> None:
     assert made.subject == "dma-buf: require VM_PFNMAP and describe mappings to userspace"
     assert made.body.startswith("Two series in one letter, ")
     for heading in (
-        "Patches 1 to 4: require VM_PFNMAP",
-        "Patches 5 to 11: describe mappings to userspace",
+        "Patches 1 to 5: require VM_PFNMAP",
+        "Patches 6 to 13: describe mappings to userspace",
         "What was said before",
         "What is open",
         "How it was tested",
