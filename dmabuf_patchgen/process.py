@@ -26,6 +26,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: Debian package of each program that the project may run.
 PACKAGES = {
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "bc": "bc",
     "bison": "bison",
     "flex": "flex",
