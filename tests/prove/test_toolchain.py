@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.prove import kbuild
 from dmabuf_patchgen.prove.kbuild import Toolchain
 
@@ -60,6 +60,14 @@ def test_choice(machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, ve
     found = chosen(monkeypatch, choices)
     assert found.version == version
     assert sorted(found.choices) == sorted(choices.split())
+
+
+def test_a_cross_compiler_that_is_missing(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine / "aarch64-linux-gnu-gcc").unlink()
+    monkeypatch.setenv("PATH", str(machine))
+    with pytest.raises(MissingTool) as error:
+        chosen(monkeypatch, "ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-")
+    assert error.value.hint == "install it: apt-get install gcc-aarch64-linux-gnu"
 
 
 @pytest.mark.parametrize(
