@@ -38,7 +38,7 @@ kselftest:
 	.venv/bin/dmabuf-patchgen -C "$$kdir" prove $(SERIES) -o '$(OUT)/proof'
 
 test:
-	@.ci/setup tree check test
+	@.ci/setup tree check boot test
 	@echo 'ruff: lint and format'
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
@@ -50,7 +50,7 @@ test:
 	@$(PYTHON) -m pytest -m 'not trees'
 
 test-trees:
-	@.ci/setup tree check test arm64
+	@.ci/setup tree check boot test arm64
 	@echo 'kernel trees: five linux-source packages, downloaded on the first run'
 	@$(FETCH) --matrix
 	@echo 'busybox of the guests of another architecture, likewise'
@@ -63,7 +63,7 @@ golden:
 	@$(PYTHON) -m tests.golden "$$($(FETCH) 6.12)"
 
 bench:
-	@.ci/setup tree check bench
+	@.ci/setup tree check boot bench
 	@$(PYTHON) -m bench
 
 clean:

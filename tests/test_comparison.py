@@ -52,8 +52,8 @@ def expectations(
 def result(
     base: Boot, tip: Boot, expected: Expectations | None = None, name: str = "toy:a"
 ) -> Result:
-    said = [comparison.read([(NAMES, one)]) for one in (base, tip)]
-    found = comparison.compare(*said, expected or Expectations((), ()), ["toy"])
+    before, after = (comparison.read([(NAMES, one)]) for one in (base, tip))
+    found = comparison.compare(before, after, expected or Expectations((), ()), ["toy"])
     return next(one for one in found if one.name == name)
 
 

@@ -95,7 +95,7 @@ def _is_run(command: Command) -> bool:
         return False
     if "prep" in words and not {"-n", "--dry-run"} & {*words}:
         return False
-    return words[0] not in {"make", "pip", "pipx", "b4"} and "check" not in words
+    return words[0] not in {"make", "pip", "pipx", "b4"} and not {"check", "prove"} & {*words}
 
 
 def _targets() -> set[str]:

@@ -31,7 +31,8 @@ _OPTIONS = (
     "KBUILD_BUILD_HOST=localhost",
     "KBUILD_BUILD_VERSION=1",
 )
-_RECIPE = 1
+#: Part of every key, so that what is kept is of this form and no other.
+_RECIPE = 2
 #: What kselftests are built from, uapi headers included.
 _OF_TESTS = ("tools/", "include/", "arch/")
 #: What no kernel is built from.
@@ -323,6 +324,8 @@ class _Bench:
 
     def install(self, state: State, place: Path) -> Path:
         """Build and install the kselftests of a state; a directory with all that is kept."""
+        # By which the tree's own Makefile installs them.
+        process.require("rsync")
         self.show(state)
         self._label = f"building the kselftests, {state.label}"
         self._progress(self._label)

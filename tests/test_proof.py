@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Series proved in booted kernels of the reference tree, and everything that is no proof."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dmabuf_patchgen.prove import evidence as proofs
+from tests.conftest import CHECKOUT, Cli
+
+PFNMAP, MAP_INFO = "dma-buf-pfnmap", "dma-buf-map-info"
+#: Of the tree's own tests: there is no vgem in these kernels.
+MAY_SKIP = "dmabuf-heap:"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_once() -> None:
+    """Kernels are built with the user's own tools, as `make kselftest` does."""
+    for name in ("ARCH", "CROSS_COMPILE", "LLVM", "CC"):
+        os.environ.pop(name, None)
+
+
+def test_both_series_are_proved(
+    cli: Cli, linux_612: Path, tmp_path: Path, no_tools: Mapping[str, str]
+) -> None:
+    out = tmp_path / "proof"
+    before = snapshot(linux_612)
+    args = ("-C", linux_612, "prove", PFNMAP, MAP_INFO, "--json", "-o", out)
+    done = cli(*args)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert snapshot(linux_612) == before
+    said = json.loads(done.stdout)
+    evidence = proofs.load(out / "evidence.json")
+    assert evidence.as_dict() == said and evidence.proved
+    skipped = [test.name for test in evidence.tests if proofs.Outcome.SKIP in (test.base, test.tip)]
+    assert all(name.startswith(MAY_SKIP) for name in skipped)
+    crashed = [test.name for test in evidence.tests if test.base is proofs.Outcome.CRASH]
+    assert crashed == ["dma-buf-pfnmap-fault:pfn_fault.private_write"]
+    assert len(evidence.patch_ids) == len(json.loads((out / "series.json").read_text())["patches"])
+    assert "CONFIG_DMABUF_TEST_EXPORTER=y" in evidence.configuration
+    assert {path.name for path in out.iterdir()} == {
+        "evidence.json", "series.json", "config", "base.log", "tip.log",
+        "base-dma-buf-pfnmap-fault.log", "tip-dma-buf-pfnmap-fault.log",
+    }  # fmt: skip
+    # Again, with neither a compiler nor an emulator that would do anything.
+    again = cli(*args, env=no_tools)
+    assert again.returncode == 0 and json.loads(again.stdout) == said, again.stderr
+    fresh = cli(*args, "--no-cache", env=no_tools)
+    assert fresh.returncode == 1 and "make" in fresh.stderr
+
+
+@pytest.fixture
+def no_tools(tmp_path: Path) -> dict[str, str]:
+    """A PATH on which make and QEMU tell their version and do nothing else."""
+    body = (
+        '#!/bin/sh\n[ "$1" = --version ] && exec "{real}" "$@"\necho no tools today >&2\nexit 9\n'
+    )
+    return on_path(tmp_path / "no-tools", {"make": body, "qemu-system-x86_64": body})
+
+
+def on_path(place: Path, scripts: Mapping[str, str]) -> dict[str, str]:
+    place.mkdir()
+    for name, body in scripts.items():
+        real = shutil.which(name)
+        assert real
+        (place / name).write_text(body.format(real=real))
+        (place / name).chmod(0o755)
+    return {"PATH": f"{place}:{os.environ['PATH']}"}
+
+
+def snapshot(root: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times below a directory."""
+    found = []
+    for where, directories, files in os.walk(root):
+        for name in [*directories, *files]:
+            path = Path(where) / name
+            state = path.lstat()
+            size = 0 if stat.S_ISDIR(state.st_mode) else state.st_size
+            found.append((str(path), size, state.st_mtime_ns))
+    return sorted(found)
+
+
+Sabotaged = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def sabotaged(cli: Cli, linux_612: Path, tmp_path: Path) -> Sabotaged:
+    """Proves a series on the reference tree after a change of one of its templates."""
+
+    def run(series: str, template: str, old: str, new: str, *args: str) -> Any:
+        shutil.copytree(CHECKOUT / "templates", tmp_path / "templates")
+        path = tmp_path / "templates" / template
+        text = path.read_text()
+        assert text.count(old) == 1, f"{template} does not have {old!r} once"
+        path.write_text(text.replace(old, new))
+        # A package finds the templates beside it: the same code, through a link.
+        (tmp_path / "dmabuf_patchgen").symlink_to(CHECKOUT / "dmabuf_patchgen")
+        env = {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+        return cli("-C", linux_612, "prove", series, "--json", *args, env=env)
+
+    return run
+
+
+COW = """\
+@@ function __dma_buf_mmap, before dmabuf->ops->mmap(dmabuf, vma) @@
++	/* What the CPU writes to its own copy is seen by no device. */
++	if ({{ kernel.cow_mapping("vma") }})
++		return -EINVAL;
++
+"""
+AFTER = """\
++	ret = dmabuf->ops->mmap(dmabuf, vma);
++	if (ret)
++		return ret;
++
+{{ caller() | trim }}
++
+"""
+#: What a careless hand could do: template, text in it, other text, parameters; then the first
+#: test that has to notice, its verdict, and what is said of it.
+_COW_TEMPLATE = "dma-buf-pfnmap/04-refuse-cow.patch.j2"
+_COW_TEST = "dma-buf-pfnmap:pfnmap.system_heap_page.private_write"
+SABOTAGE = {
+    "a hunk is dropped": (
+        _COW_TEMPLATE, COW, "", (),
+        _COW_TEST, "not proved", "Expected EINVAL",
+    ),
+    "an errno is swapped": (
+        _COW_TEMPLATE, "+		return -EINVAL;", "+		return -EPERM;", (),
+        _COW_TEST, "not proved", "(1)",
+    ),
+    "the warning is for a failure too": (
+        "common/mmap.j2", AFTER, AFTER.replace("+	if (ret)\n+		return ret;\n+\n", "")
+        + "+	if (ret)\n+		return ret;\n+\n", (),
+        "dma-buf-pfnmap-warn:failing.direct.silent", "regression", "Expected",
+    ),
+    "what is refused leaks": (
+        "dma-buf-pfnmap/05-require-pfnmap.patch.j2",
+        "+			vma->vm_ops->close(vma);", "+			;", ("-p", "severity=refuse"),
+        "dma-buf-pfnmap-warn:pages.insert.leaves_nothing", "not proved", "test_buffer_mappings",
+    ),
+    "the kernel goes down": (
+        _COW_TEMPLATE, "+		return -EINVAL;", "+		BUG();", (),
+        _COW_TEST, "regression", "kernel BUG at",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SABOTAGE)
+def test_sabotage_is_caught(sabotaged: Sabotaged, what: str) -> None:
+    template, old, new, args, test, verdict, said = SABOTAGE[what]
+    done = sabotaged(PFNMAP, template, old, new, *args)
+    assert done.returncode == 2, done.stdout + done.stderr
+    evidence = json.loads(done.stdout)
+    assert evidence["verdict"] == "not proved"
+    wrong = {one["name"]: one for one in evidence["tests"] if one["why"]}
+    assert wrong[test]["verdict"] == verdict, wrong
+    assert said in wrong[test]["why"]
+
+
+def test_a_commit_that_does_not_build(sabotaged: Sabotaged) -> None:
+    template = "dma-buf-pfnmap/04-refuse-cow.patch.j2"
+    done = sabotaged(PFNMAP, template, "+		return -EINVAL;", "+		return -EINVALID;")
+    assert done.returncode == 2, done.stdout + done.stderr
+    evidence = json.loads(done.stdout)
+    assert evidence["verdict"] == "not proved" and not evidence["tests"]
+    (problem,) = evidence["problems"]
+    assert "after patch 2/" in problem and "drivers/dma-buf/dma-buf.c:" in problem
+    assert "EINVALID" in problem
+
+
+#: A QEMU that is another one by its version, so that nothing is taken from earlier boots.
+FAKE = """\
+#!/bin/sh
+if [ "$1" = --version ]; then echo "QEMU emulator version 0.0.{number}"; exit; fi
+echo $$ >>"$FAKE_QEMU_RAN"
+{body}
+"""
+FAKES = {
+    "killed": ("echo booting; kill -9 $$", "lost: qemu-system-x86_64 was killed by signal 9"),
+    "hangs": ("echo booting; exec sleep 600", "hang: no end within"),
+    "garbage": ("head -c 200000 /dev/urandom; exit 0", "lost: "),
+    "panics": (
+        "echo 'Kernel panic - not syncing: VFS: Unable to mount root fs'",
+        "panic: Kernel panic - not syncing: VFS: Unable to mount root fs",
+    ),
+}
+
+
+def fake_qemu(place: Path, name: str) -> dict[str, str]:
+    number = [*FAKES].index(name)
+    body = FAKE.replace("{number}", str(number)).replace("{body}", FAKES[name][0])
+    env = on_path(place, {"qemu-system-x86_64": body.replace("{", "{{").replace("}", "}}")})
+    return {**env, "FAKE_QEMU_RAN": str(place / "ran")}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_a_guest_that_comes_to_no_end(cli: Cli, linux_612: Path, tmp_path: Path, name: str) -> None:
+    env = fake_qemu(tmp_path / "fake", name)
+    done = cli("-C", linux_612, "prove", PFNMAP, "--json", "--timeout", "2", env=env)
+    assert done.returncode == 2, done.stderr
+    evidence = json.loads(done.stdout)
+    assert evidence["verdict"] == "not proved"
+    assert {test["verdict"] for test in evidence["tests"]} <= {"not proved", "unchanged"}
+    said = [test["why"] for test in evidence["tests"] if test["verdict"] == "not proved"]
+    assert said and all(FAKES[name][1] in why for why in said)
+    # Nothing of it is kept: the next run, with a QEMU that works, is as good as ever.
+    assert not any(alive(int(pid)) for pid in (tmp_path / "fake/ran").read_text().split())
+    assert cli("-C", linux_612, "prove", PFNMAP).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_in_a_boot(linux_612: Path, tmp_path: Path, number: signal.Signals) -> None:
+    env = fake_qemu(tmp_path / "fake", "hangs")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    args = ["-C", str(linux_612), "prove", PFNMAP, "-o", str(tmp_path / "out")]
+    child = started(args, {**env, "TMPDIR": str(scratch)})
+    wait_for(child, (tmp_path / "fake/ran").exists)
+    child.send_signal(number)
+    said = child.communicate(timeout=30)[1]
+    assert child.returncode == 128 + number and "nothing half-done is left behind" in said
+    wait_for(None, lambda: not alive(int((tmp_path / "fake/ran").read_text())))
+    assert not [*scratch.iterdir()] and not (tmp_path / "out").exists()
+
+
+def test_killed_in_a_build(cli: Cli, linux_612: Path, tmp_path: Path) -> None:
+    """SIGKILL while objects are written; the next run builds what it should and proves it."""
+    shutil.copytree(CHECKOUT / "templates", tmp_path / "templates")
+    path = tmp_path / "templates/dma-buf-pfnmap/04-refuse-cow.patch.j2"
+    path.write_text(path.read_text().replace("own copy is seen", "own copy will be seen"))
+    (tmp_path / "dmabuf_patchgen").symlink_to(CHECKOUT / "dmabuf_patchgen")
+    ran = tmp_path / "ran"
+    body = f'#!/bin/sh\ncase "$*" in *bzImage*) (sleep 2; echo >"{ran}") & ;; esac\n'
+    env = on_path(tmp_path / "slow", {"make": body + 'exec "{real}" "$@"\n'})
+    env |= {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    args = ["-C", str(linux_612), "prove", PFNMAP, "--json"]
+    child = started(args, env)
+    wait_for(child, ran.exists)
+    child.kill()
+    child.communicate()
+    done = cli(*args, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def started(args: list[str], env: Mapping[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "dmabuf_patchgen", *args],
+        env={"PYTHONPATH": str(CHECKOUT), **os.environ, **env},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(child: "subprocess.Popen[str] | None", condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not condition():
+        assert child is None or child.poll() is None, child.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state != "Z"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_disk_that_is_full(linux_612: Path, tmp_path: Path) -> None:
+    script = (
+        f"mount -t tmpfs -o size=24m tmpfs {tmp_path} && cd {tmp_path} && "
+        f"XDG_CACHE_HOME={tmp_path} {sys.executable} -m dmabuf_patchgen -C {linux_612} "
+        f"prove {PFNMAP} -o out; echo code $?; ls {tmp_path}"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert "code 1" in done.stdout and "out" not in done.stdout.split(), done.stdout
+    assert "No space left on device" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1
