@@ -32,7 +32,7 @@ _OPTIONS = (
     "KBUILD_BUILD_VERSION=1",
 )
 #: Part of every key, so that what is kept is of this form and no other.
-_RECIPE = 2
+_RECIPE = 1
 #: What kselftests are built from, uapi headers included.
 _OF_TESTS = ("tools/", "include/", "arch/")
 #: What no kernel is built from.
