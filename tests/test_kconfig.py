@@ -377,7 +377,7 @@ def all_as_asked(root: Path) -> Plan:
 
 #: Symbols that go by another name in some trees.
 INSTEAD = {
-    "5.10": {},
+    "5.10": {"DMA_SHARED_BUFFER": ("DMABUF_DEBUG",)},
     "6.1": {},
     "6.12": {},
     "7.2": {},
