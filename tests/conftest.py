@@ -24,7 +24,12 @@ CACHE = xdg.cache()
 
 _MATRIX = pytest.StashKey[debian.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
-_SLOW = {"linux_612", "small_repo", "row"}
+_SLOW = {"linux_612", "small_repo", "row", "arm64_row"}
+#: Fixtures that are a tree of the matrix, and the series of trees that they take; all if none.
+_ROWS: Mapping[str, frozenset[str]] = {
+    "row": frozenset(),
+    "arm64_row": frozenset({"6.12", "7.3"}),
+}
 
 
 class SmallRepo(Protocol):
@@ -127,7 +132,7 @@ def cli() -> Cli:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=3600,
             check=False,
         )
 
@@ -136,7 +141,8 @@ def cli() -> Cli:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `row` runs once per tree of the matrix, and is marked `trees`."""
-    if "row" not in metafunc.fixturenames:
+    name = next((one for one in _ROWS if one in metafunc.fixturenames), None)
+    if name is None:
         return
     if metafunc.config.option.markexpr == "not trees":
         # Gone before anything runs: no reason to fetch five trees.
@@ -145,8 +151,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         rows = [
             pytest.param(row, id=row.series, marks=pytest.mark.trees)
             for row in _matrix(metafunc.config).rows
+            if not _ROWS[name] or row.series in _ROWS[name]
         ]
-    metafunc.parametrize("row", rows, scope="session")
+    metafunc.parametrize(name, rows, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -162,13 +162,19 @@ class Kernels:
 
     def kernel(self, state: State) -> Kernel:
         """The kernel of a state. Raises DoesNotBuild, UserError or MissingTool."""
-        # Tests and documents are no part of it: states that differ in nothing else share one.
-        files = {path: body for path, body in state.files.items() if not path.startswith(_APART)}
-        state = State(state.label, files)
-        key = self._key("kernel", state)
+        return self._built(state, self._architecture.image)
+
+    def build(self, state: State) -> None:
+        """See that a state builds; what is not booted needs no image. Raises as kernel()."""
+        if not self._has(self._place(self._key(self._architecture.image, _of_kernel(state)))):
+            self._built(state, "vmlinux")
+
+    def _built(self, state: State, image: str) -> Kernel:
+        state = _of_kernel(state)
+        key = self._key(image, state)
         place = self._place(key)
         if not self._has(place):
-            made = self._opened().build(state, self._wanted(state), self._architecture, place)
+            made = self._opened().build(state, self._wanted(state), image, place)
             self._keep(made, place)
         cache.touch(place)
         return Kernel(place, key)
@@ -304,17 +310,21 @@ class _Bench:
         self._forest.follow(state.files)
         return DirectoryTree(self._forest.root)
 
-    def build(self, state: State, wanted: _Wanted, architecture: Architecture, place: Path) -> Path:
-        """Build the kernel of a state; a directory with all that is kept of it."""
+    def build(self, state: State, wanted: _Wanted, image: str, place: Path) -> Path:
+        """Build the kernel of a state; a directory with all that is kept of it.
+
+        image: below the build directory; vmlinux itself is too large to be kept.
+        """
         self._configure(state, wanted)
         first = not self._is_ready()
         self._label = f"{'building' if first else 'rebuilding'} the kernel, {state.label}"
         self._progress(self._label)
-        made = self._make(state, architecture.target)
+        made = self._make(state, posixpath.basename(image))
         result = place.with_suffix(".partial")
         shutil.rmtree(result, ignore_errors=True)
         result.mkdir()
-        shutil.copyfile(self._build.out / architecture.image, result / "image")
+        if image != "vmlinux":
+            shutil.copyfile(self._build.out / image, result / "image")
         (result / "build.log").write_text(made, encoding="utf-8")
         (result / "config").write_text(self._config, encoding="utf-8")
         (result / "symbols").write_text("\n".join(wanted.symbols), encoding="utf-8")
@@ -430,6 +440,12 @@ def _copy(source: Path, target: Path) -> None:
 def _line(name: str, value: str) -> str:
     """What is wanted, as a line of a .config."""
     return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
+
+
+def _of_kernel(state: State) -> State:
+    """A state without tests and documents: states that differ in nothing else share a kernel."""
+    files = {path: body for path, body in state.files.items() if not path.startswith(_APART)}
+    return State(state.label, files)
 
 
 def _kconfigs(state: State) -> dict[str, bytes | None]:

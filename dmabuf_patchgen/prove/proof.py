@@ -153,8 +153,12 @@ class _Trial:
         self.symbols = built[base.label].symbols
         self.logs["config"] = built[base.label].config
         try:
-            for state in patched:
-                built[state.label] = self._kernels.kernel(state)
+            for state in patched[:-1]:
+                if each_commit:
+                    built[state.label] = self._kernels.kernel(state)
+                else:
+                    self._kernels.build(state)
+            built[patched[-1].label] = self._kernels.kernel(patched[-1])
             tests = self._kernels.tests(patched[-1])
         except DoesNotBuild as error:
             # What does not build is no fault of the input: it is the answer.

@@ -63,11 +63,6 @@ class Architecture:
     qemu: Qemu
 
     @property
-    def target(self) -> str:
-        """make's target for the image."""
-        return self.image.rpartition("/")[2]
-
-    @property
     def native(self) -> bool:
         """Whether this machine is of that kind."""
         return platform.machine() == self.machine
