@@ -358,6 +358,13 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
     show_default=True,
     help="How long a boot with its tests may take.",
 )
+@click.option(
+    "-j",
+    "jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Jobs of make at the same time. Default: one for each processor.",
+)
 @click.option("--no-cache", is_flag=True, help="Build and boot again what was built and booted.")
 @as_json
 @click.pass_obj
@@ -369,6 +376,7 @@ def prove(
     each_commit: bool,
     runner: str,
     limit: float,
+    jobs: int | None,
     no_cache: bool,
     as_json: bool,
 ) -> int:
@@ -403,6 +411,7 @@ def prove(
         limit=limit,
         each_commit=each_commit,
         kept=not no_cache,
+        jobs=jobs or 0,
     )
     with output.progress_shown() as progress:
         proof = proofs.prove(Environment(), where.tree(), wish, progress)

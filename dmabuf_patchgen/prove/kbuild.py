@@ -125,7 +125,8 @@ class Made:
 class Build:
     """A build directory that follows the state of a forest.
 
-    options: further arguments of make; hear: is told each line that make says.
+    options: further arguments of make; hear: is told each line that make says; jobs: how many
+    at the same time, 0 for as many as there are processors.
     said, sparse: what compiler and checker say of each object in the present state.
     """
 
@@ -135,11 +136,13 @@ class Build:
         tools: Toolchain,
         options: Sequence[str] = ("W=1",),
         hear: Progress | None = None,
+        jobs: int = 0,
     ) -> None:
         self.place = place
         self.tools = tools
         self._options = options
         self._hear = hear
+        self._jobs = jobs or os.cpu_count() or 1
         self.out = place / "out"
         #: For the checks' own files, emptied with every run.
         self.scratch = place / "scratch"
@@ -154,7 +157,7 @@ class Build:
     def make(self, *targets: str) -> Made:
         """Run make. Targets are kept together in its output, and it goes on after an error."""
         argv = (
-            *("make", "-C", str(self.root), f"O={self.out}", f"-j{os.cpu_count() or 1}"),
+            *("make", "-C", str(self.root), f"O={self.out}", f"-j{self._jobs}"),
             *("--keep-going", "--output-sync=target"),
             *self._options,
             *self.tools.choices,

@@ -113,7 +113,8 @@ class Kernels:
     What was built before, from the same files with the same tools, comes from where it is
     kept; the build directory is only opened for something that is not. environment, series:
     whose fragments make the configuration; touched: every file that a state differs in;
-    kept: whether to take what an earlier run built. A context manager.
+    kept: whether to take what an earlier run built; jobs: of make at the same time, 0 for as many
+    as there are processors. A context manager.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Kernels:
         progress: Progress,
         *,
         kept: bool = True,
+        jobs: int = 0,
     ) -> None:
         self._environment = environment
         self._tree = tree
@@ -134,6 +136,7 @@ class Kernels:
         self._touched = frozenset(touched)
         self._progress = progress
         self._kept = kept
+        self._jobs = jobs
         self._fresh: set[str] = set()
         self._stack = ExitStack()
         self._bench: _Bench | None = None
@@ -216,7 +219,9 @@ class Kernels:
 
     def _opened(self) -> "_Bench":
         if self._bench is None:
-            self._bench = _Bench(self._stack, self._tree, self.tools, self._touched, self._progress)
+            self._bench = _Bench(
+                self._stack, self._tree, self.tools, self._touched, self._progress, self._jobs
+            )
         return self._bench
 
     def _wanted(self, state: State) -> "_Wanted":
@@ -275,6 +280,7 @@ class _Bench:
         tools: kbuild.Toolchain,
         touched: frozenset[str],
         progress: Progress,
+        jobs: int,
     ) -> None:
         source, fingerprint = stack.enter_context(cache.source_of(tree))
         # One entry for a directory however its files change: the old one would be of no use.
@@ -286,7 +292,7 @@ class _Bench:
         self._ready = self._place / "ready"
         self._label = ""
         self._progress = progress
-        self._build = Build(self._place, tools, _OPTIONS, self._hear)
+        self._build = Build(self._place, tools, _OPTIONS, self._hear, jobs)
         if not self._is_ready():
             shutil.rmtree(self._place, ignore_errors=True)
             self._place.mkdir()

@@ -46,7 +46,8 @@ class Wish:
 
     names: of series; typed: parameters as the user typed them; runner: qemu or vng; limit:
     seconds for a boot; each_commit: whether to boot every commit; kept: whether to take what
-    an earlier run built and booted; base: the revision that was asked for, None for HEAD.
+    an earlier run built and booted; jobs: of make at the same time, 0 for as many as there are
+    processors; base: the revision that was asked for, None for HEAD.
     """
 
     names: tuple[str, ...]
@@ -56,6 +57,7 @@ class Wish:
     limit: float = 300
     each_commit: bool = False
     kept: bool = True
+    jobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,14 @@ def prove(
     with (
         process.temporary("dmabuf-patchgen-") as scratch,
         Kernels(
-            environment, tree, architecture, [*series], touched, progress, kept=wish.kept
+            environment,
+            tree,
+            architecture,
+            [*series],
+            touched,
+            progress,
+            kept=wish.kept,
+            jobs=wish.jobs,
         ) as kernels,
     ):
         guests = Boots(
