@@ -13,6 +13,7 @@ from typing import Any
 from dmabuf_patchgen import __version__, process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove import boots, commits, comparison, expectation
+from dmabuf_patchgen.prove.bootable import DoesNotBuild, State
 from dmabuf_patchgen.prove.boots import Boots
 from dmabuf_patchgen.prove.comparison import Name, Said
 from dmabuf_patchgen.prove.console import Boot
@@ -20,7 +21,7 @@ from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.prove.kbuild import Progress
-from dmabuf_patchgen.prove.kernel import DoesNotBuild, Kernel, Kernels, State, Tests
+from dmabuf_patchgen.prove.kernel import Kernel, Kernels, Tests
 from dmabuf_patchgen.prove.kselftest import SELFTESTS
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import Mail, mails
