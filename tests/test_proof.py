@@ -179,6 +179,24 @@ def test_a_commit_that_does_not_build(sabotaged: Sabotaged) -> None:
     assert "EINVALID" in problem
 
 
+def test_a_symbol_that_the_tree_lacks(sabotaged: Sabotaged) -> None:
+    old = "CONFIG_IKCONFIG=y\n"
+    done = sabotaged(PFNMAP, "dma-buf-pfnmap/kernel.config", old, f"{old}CONFIG_NO_SUCH=y\n")
+    assert done.returncode == 1 and not done.stdout
+    assert "NO_SUCH wants y, got n: this tree has no NO_SUCH" in done.stderr
+
+
+def test_an_expectation_of_no_test(sabotaged: Sabotaged) -> None:
+    old, new = '"read_only_file.private"', '"read_only_file.privat"'
+    done = sabotaged(PFNMAP, "dma-buf-pfnmap/proof.toml", old, new)
+    assert done.returncode == 2, done.stderr
+    evidence = json.loads(done.stdout)
+    (problem,) = evidence["problems"]
+    assert "no test dma-buf-pfnmap:read_only_file.privat" in problem
+    wrong = {one["name"]: one["why"] for one in evidence["tests"] if one["why"]}
+    assert "a control, and without the series" in wrong["dma-buf-pfnmap:read_only_file.private"]
+
+
 #: A QEMU that is another one by its version, so that nothing is taken from earlier boots.
 FAKE = """\
 #!/bin/sh

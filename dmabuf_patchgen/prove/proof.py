@@ -81,7 +81,7 @@ class Proof:
             tests = [one for one in evidence.tests if one.name.partition(":")[0] == program]
             lines.append(f"  {program:{width}}  {_counts(tests)}")
             reasons = Counter(one.base_reason for one in tests if one.verdict is Verdict.PROVED)
-            lines += [f"    {count} without the series: {what}" for what, count in reasons.items()]
+            lines += [f"    without the series, {n}: {reason}" for reason, n in reasons.items()]
             lines += [f"    {one.verdict.value}: {one.name}: {one.why}" for one in tests if one.why]
         lines += [f"  problem: {problem}" for problem in evidence.problems]
         return "\n".join([*lines, f"{evidence.verdict}: {_counts(evidence.tests)}"])
