@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "dma-buf-test-buffers.h"
 #include "../../kselftest_harness.h"
@@ -59,8 +60,11 @@ TEST_F(pfn_fault, private_write)
 		SKIP(return, "no %s", self->buf.missing);
 
 	map = test_buffer_mmap(&self->buf, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	if (map != MAP_FAILED)
+	if (map != MAP_FAILED) {
+		/* The console first: this may be the last that is done here. */
+		sleep(1);
 		*map = 1;
+	}
 
 	ASSERT_EQ(MAP_FAILED, map);
 	EXPECT_EQ(EINVAL, errno);
