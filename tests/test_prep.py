@@ -77,7 +77,7 @@ def test_a_branch_with_its_cover_and_tracking(developer: Developer, tmp_path: Pa
     assert (tracking["revision"], tracking["base-branch"]) == (1, "v6.12")
 
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert [name[:4] for name in names] == ["0000", "0001", "0002", "0003", "0004", "seri"]
+    assert [name[:4] for name in names] == [*(f"000{number}" for number in range(6)), "seri"]
     cover = (tmp_path / "out" / names[0]).read_text()
     assert f"\nchange-id: {tracking['change-id']}\n" in cover
     assert "EDITME" not in letter(developer) + cover

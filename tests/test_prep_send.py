@@ -116,7 +116,7 @@ def test_it_is_sent(developer: Developer, post: Post, strategy: str, tmp_path: P
     assert "Sent 5 messages" in send(developer)
     cover, *patches = post.messages
     assert [re.sub(r"\s+", " ", one["Subject"]) for one in patches] == [
-        f"[PATCH {number}/4] {subject}" for number, subject in enumerate(SUBJECTS, 1)
+        f"[PATCH {number}/5] {subject}" for number, subject in enumerate(SUBJECTS, 1)
     ]
 
     # One thread.
@@ -184,7 +184,7 @@ def test_v2_and_v3_after_v1_was_sent(developer: Developer, post: Post, strategy:
 
     send(developer)
     second = post.messages[5]
-    assert second["Subject"].startswith("[PATCH v2 0/4] ")
+    assert second["Subject"].startswith("[PATCH v2 0/5] ")
     link = f"https://lore.kernel.org/r/{first['Message-Id'].strip('<>')}"
     changes = (
         "Changes in v2:\n"
@@ -198,7 +198,7 @@ def test_v2_and_v3_after_v1_was_sent(developer: Developer, post: Post, strategy:
     reroll(developer, "-p", "severity=debug", "--signoff")
     send(developer)
     third = post.messages[10]
-    assert third["Subject"].startswith("[PATCH v3 0/4] ")
+    assert third["Subject"].startswith("[PATCH v3 0/5] ")
     link = f"https://lore.kernel.org/r/{second['Message-Id'].strip('<>')}"
     assert changelog(third).strip() == (
         f"Changes in v3:\n- no change of any patch\n- Link to v2: {link}\n\n{changes}".strip()
