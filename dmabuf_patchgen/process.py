@@ -38,6 +38,7 @@ PACKAGES = {
     "python3": "python3",
     "setpriv": "util-linux",
     "sparse": "sparse",
+    "vng": "virtme-ng",
 }
 
 
@@ -144,12 +145,19 @@ def _heard(
     return b"".join(lines), None
 
 
-def stream(argv: Sequence[str], *, take: Callable[[bytes], bool], timeout: float) -> Streamed:
+def stream(
+    argv: Sequence[str],
+    *,
+    take: Callable[[bytes], bool],
+    timeout: float,
+    merged: bool = False,
+) -> Streamed:
     """Run a program without input, and hand over what it says on stdout as it comes.
 
-    take: gets each piece, and says whether the program may go on; timeout: seconds, after
-    which the program is ended with its whole process group. It is ended as well if take raises
-    something, and by the kernel if this process is killed, or the thread that called this ends.
+    take: gets each piece, and says whether the program may go on; merged: it gets what is said
+    on stderr as well, at its place; timeout: seconds, after which the program is ended with its
+    whole process group. It is ended as well if take raises something, and by the kernel if this
+    process is killed, or the thread that called this ends.
     Raises MissingTool if the program is not there.
     """
     require(argv[0])
@@ -162,7 +170,7 @@ def stream(argv: Sequence[str], *, take: Callable[[bytes], bool], timeout: float
         ["setpriv", "--pdeathsig", "KILL", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         start_new_session=True,
     ) as child:
         try:

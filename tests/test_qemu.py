@@ -23,6 +23,8 @@ X86 = next(one for one in known() if one.name == "x86_64")
 #: Seconds that a loaded machine may take for what TCG does in a tenth of one.
 AMPLE = 60.0
 
+RESET = "the machine was reset or switched off, and the kernel said nothing of a panic"
+
 #: A boot sector in hexadecimal: says something on the serial port, then goes on as below.
 SAY = "baf803" + "".join(f"b0{byte:02x}ee" for byte in b"hello\n")
 #: lidt from where the sector is zero, then int3: no interrupt can be taken.
@@ -183,7 +185,7 @@ class TestBoot:
         lie("echo some; echo 'KVM internal error' >&2; exit 1")
         assert boot().trouble == "qemu-system-x86_64 ended with exit code 1: KVM internal error"
         lie("echo some")
-        assert boot().trouble == "the machine was reset, and the kernel said nothing of a panic"
+        assert boot().trouble == RESET
         lie("echo some; echo 'terminating on signal 15' >&2")
         assert boot().trouble == "terminating on signal 15"
 
@@ -275,7 +277,7 @@ class TestMachine:
     def test_triple_fault(self, tmp_path: Path) -> None:
         done = self.run(TRIPLE_FAULT, tmp_path, AMPLE)
         assert (done.ended, done.console) == (Ended.LOST, "hello\n")
-        assert done.trouble == "the machine was reset, and the kernel said nothing of a panic"
+        assert done.trouble == RESET
 
     def test_hang(self, tmp_path: Path) -> None:
         done = self.run(FOR_EVER, tmp_path, 3)

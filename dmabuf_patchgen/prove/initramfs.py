@@ -24,6 +24,11 @@ _TESTS = "kselftest"
 _DIRECTORIES = ("bin", "dev", "proc", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 
+#: Of a newc archive: the name that ends it, and the bytes before each name.
+_TRAILER = "TRAILER!!!"
+_HEADER = 110
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """A file of the archive. device: major and minor number of a device."""
@@ -56,7 +61,7 @@ def write(place: Path, *, busybox: Path, tests: Path) -> None:
     # A directory comes before what is in it.
     entries.sort(key=lambda entry: entry.name)
     archive = b"".join(_newc(number, entry) for number, entry in enumerate(entries, 1))
-    archive += _newc(0, _Entry("TRAILER!!!", 0))
+    archive += _newc(0, _Entry(_TRAILER, 0))
     partial = place.with_name(f"{place.name}.partial")
     try:
         # It is made anew more often than it is read.
@@ -66,6 +71,28 @@ def write(place: Path, *, busybox: Path, tests: Path) -> None:
         raise UserError(f"{place}: {error.strerror}") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def unpack(archive: Path, directory: Path) -> None:
+    """Lay out what write() wrote, for a guest whose root is a directory; devices are left out."""
+    content = gzip.decompress(archive.read_bytes())
+    at = 0
+    while True:
+        fields = [int(content[n : n + 8], 16) for n in range(at + 6, at + _HEADER, 8)]
+        mode, size, length = fields[1], fields[6], fields[11]
+        name = os.fsdecode(content[at + _HEADER : at + _HEADER + length - 1])
+        if name == _TRAILER:
+            return
+        begin = _aligned(at + _HEADER + length)
+        at = _aligned(begin + size)
+        body, place = content[begin : begin + size], directory / name
+        if stat.S_ISDIR(mode):
+            place.mkdir()
+        elif stat.S_ISLNK(mode):
+            place.symlink_to(os.fsdecode(body))
+        elif stat.S_ISREG(mode):
+            place.write_bytes(body)
+            place.chmod(stat.S_IMODE(mode))
 
 
 def _below(directory: Path, name: str) -> Iterator[_Entry]:
@@ -97,4 +124,8 @@ def _newc(number: int, entry: _Entry) -> bytes:
 
 
 def _padded(part: bytes) -> bytes:
-    return part + b"\0" * (-len(part) % 4)
+    return part.ljust(_aligned(len(part)), b"\0")
+
+
+def _aligned(size: int) -> int:
+    return (size + 3) & ~3

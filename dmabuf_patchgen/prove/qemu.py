@@ -25,9 +25,21 @@ _BARE = (
 #: Seconds. TCG takes a tenth of it, a KVM that does not get on any time.
 _PROBE_LIMIT = 1.5
 #: For the probe, and for kernels where nothing else is said. MiB.
-_MEMORY = 512
+MEMORY = 512
 #: Bytes of a console that are read before the guest is ended: a boot says a hundred thousand.
 _MOST = 4 << 20
+#: What guests are told on their kernel's command line, whatever boots them.
+ARGUMENTS = (
+    # The tree's own test of heaps takes 32 MiB of one.
+    "cma=64M",
+    # Early messages are kept; guest-init lowers it before the tests.
+    "loglevel=7",
+    "printk.time=1",
+    "log_buf_len=1M",
+    # The first oops is the end, and the end is at once.
+    "oops=panic",
+    "panic=-1",
+)
 #: COMMAND_LINE_SIZE of x86 and arm64, with the byte that ends it. More is cut off in silence.
 _COMMAND_LINE = 2048
 
@@ -70,7 +82,7 @@ def probe(architecture: Architecture, accelerator: str, limit: float) -> bool:
         # QEMU takes a comma in a value for its end unless it is doubled.
         name = str(program).replace(",", ",,")
         argv = [
-            *machine(architecture, accelerator, _MEMORY),
+            *machine(architecture, accelerator, MEMORY),
             *(option.format(probe=name) for option in emulated.probe_options),
         ]
         done = process.stream(argv, take=take, timeout=limit)
@@ -84,7 +96,7 @@ def boot(
     *,
     arguments: Sequence[str] = (),
     limit: float,
-    memory: int = _MEMORY,
+    memory: int = MEMORY,
     log: Path | None = None,
     progress: Progress = lambda said: None,
 ) -> Boot:
@@ -117,23 +129,12 @@ def machine(architecture: Architecture, accelerator: str, memory: int) -> list[s
 def command_line(architecture: Architecture, arguments: Sequence[str]) -> str:
     """The kernel's command line. Raises UserError if it is too long."""
     emulated = architecture.qemu
-    line = " ".join(
-        (
-            f"console={emulated.console}",
-            "rdinit=/init",
-            # The tree's own test of heaps takes 32 MiB of one.
-            "cma=64M",
-            # Early messages are kept; guest-init lowers it before the tests.
-            "loglevel=7",
-            "printk.time=1",
-            "log_buf_len=1M",
-            # The first oops is the end, and the end is at once.
-            "oops=panic",
-            "panic=-1",
-            *emulated.arguments,
-            *arguments,
-        )
-    )
+    console = (f"console={emulated.console}", "rdinit=/init")
+    return fitting(" ".join((*console, *ARGUMENTS, *emulated.arguments, *arguments)))
+
+
+def fitting(line: str) -> str:
+    """A command line of a kernel. Raises UserError if it is too long."""
     if len(line.encode()) >= _COMMAND_LINE:
         raise UserError(
             f"the kernel's command line would have {len(line)} bytes, {_COMMAND_LINE - 1} fit",
@@ -149,13 +150,18 @@ def watched(
     limit: float,
     log: Path | None,
     progress: Progress,
+    *,
+    merged: bool = False,
 ) -> Boot:
-    """Run what boots a guest whose console is its output, see boot()."""
+    """Run what boots a guest, see boot().
+
+    The guest's console is what it says on stdout, and on stderr as well if merged.
+    """
     begin = time.monotonic()
     with ExitStack() as stack:
         file = stack.enter_context(_opened(log)) if log else None
         listener = _Listener(file, progress)
-        done = process.stream(argv, take=listener.take, timeout=limit)
+        done = process.stream(argv, take=listener.take, timeout=limit, merged=merged)
     text = console.clean(bytes(listener.said))
     if (done.returncode or 0) > 0 and not text.strip():
         raise UserError(f"{argv[0]} ended before the guest began: {done.last_words}")
@@ -211,7 +217,9 @@ def _cause(done: process.Streamed, program: str) -> str:
     if done.returncode:
         return f"{program} ended with exit code {done.returncode}: {done.last_words}"
     # QEMU ends as usual when it is sent a signal, and says so.
-    return done.last_words or "the machine was reset, and the kernel said nothing of a panic"
+    return done.last_words or (
+        "the machine was reset or switched off, and the kernel said nothing of a panic"
+    )
 
 
 def _program(architecture: Architecture) -> str:
