@@ -151,12 +151,13 @@ class Bootable:
         ]
         result = self.fresh("result")
         work = self.fresh("kselftest")
-        # The target directories' own Makefiles as `make kselftest-install` calls them, whose
-        # top Makefile passes no flags for static linking on all trees.
+        # As the top Makefile's kselftest-install calls it, which does not pass on flags for
+        # static programs on all trees. 5.10's tests know no KHDR_INCLUDES.
+        headers = f"-isystem {self._build.out / 'usr/include'}"
         done = process.run(
             ["make", "-C", str(self._forest.root / SELFTESTS), "install",
-             f"O={work}", f"INSTALL_PATH={result / 'kselftest'}", "FORCE_TARGETS=1",
-             f"KHDR_INCLUDES=-isystem {self._build.out / 'usr/include'}",
+             f"O={work}", f"KSFT_INSTALL_PATH={result / 'kselftest'}", "FORCE_TARGETS=1",
+             f"KHDR_INCLUDES={headers}", f"USERCFLAGS={headers}",
              f"TARGETS={' '.join(collections)}", "USERLDFLAGS=-static",
              *self._build.tools.choices],
             env=kbuild.environment(), check=False, merged=True, hear=self._hear,

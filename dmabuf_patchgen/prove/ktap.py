@@ -39,6 +39,10 @@ _DIAGNOSTIC = re.compile(r"(?P<indent>(?:[ \t]*+# (?=[ \t]*+# ))*+[ \t]*+)# (?P<
 _HASH = re.compile(r"(?:^|(?<=[ \t]))#(?=[ \t]|$|(?:skip|todo|xfail)\b)", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"(skip|todo|xfail)[^\s]*+\s*+(.*)", re.IGNORECASE)
 
+#: The problem of a test that began and said no more, and of a group that did.
+NO_RESULT = "no result"
+ENDED = "ended before its result"
+
 
 class Status(Enum):
     """How a test ended."""
@@ -165,7 +169,7 @@ class _Level:
     def lose(self) -> None:
         """If a test has begun and another thing comes than its result, it has failed."""
         if self.running:
-            self._add(self.running, Status.FAIL, "", (), ("no result",))
+            self._add(self.running, Status.FAIL, "", (), (NO_RESULT,))
 
     def count_number(self, number: int | None) -> int:
         """The number of a result that came; what is wrong with it is noted."""
@@ -210,7 +214,7 @@ class _Level:
             Status.FAIL,
             "",
             group.tests,
-            ("ended before its result", *group.problems),
+            (ENDED, *group.problems),
         )
 
     def _add(

@@ -82,9 +82,22 @@ class Proof:
             lines.append(f"  {program:{width}}  {_counts(tests)}")
             reasons = Counter(one.base_reason for one in tests if one.verdict is Verdict.PROVED)
             lines += [f"    without the series, {n}: {reason}" for reason, n in reasons.items()]
-            lines += [f"    {one.verdict.value}: {one.name}: {one.why}" for one in tests if one.why]
+            lines += _against(tests)
         lines += [f"  problem: {problem}" for problem in evidence.problems]
         return "\n".join([*lines, f"{evidence.verdict}: {_counts(evidence.tests)}"])
+
+
+def _against(tests: Sequence[Result]) -> list[str]:
+    """What speaks against a proof; what is said of many is said once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in tests:
+        if one.why:
+            found.setdefault((one.verdict.value, one.why), []).append(one.name)
+    lines = []
+    for (verdict, why), names in found.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"    {verdict}: {names[0]}{more}: {why}")
+    return lines
 
 
 def _counts(tests: Sequence[Result]) -> str:
