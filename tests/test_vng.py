@@ -79,7 +79,8 @@ def test_what_it_answers_is_run(
     line = done.console.splitlines()[1]
     assert re.fullmatch("a .*oops=panic .*proof_tests=a:b init=/bin/sh -- -c b", line)
     assert (done.ended, done.started, done.trouble) == (Ended.POWER_OFF, True, "")
-    assert (done.runner, done.accelerator) == ("virtme-ng 9.9", "tcg")
+    assert done.runner.startswith("qemu ") and done.runner.endswith(" by virtme-ng 9.9")
+    assert done.accelerator == "tcg"
     options = asked.read_text().splitlines()
     assert options[0] == "--dry-run"
     assert "--disable-kvm" in options

@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -93,11 +93,16 @@ class Boots:
         return place
 
 
-def runner(name: str) -> ModuleType:
-    """What boots kernels: qemu or vng. Raises MissingTool."""
+def runner(name: str, architecture: Architecture) -> tuple[ModuleType, Architecture]:
+    """What boots kernels, qemu or vng, and the architecture with what it wants of a kernel.
+
+    Raises MissingTool.
+    """
     if name == "qemu":
-        return qemu
+        return qemu, architecture
     from dmabuf_patchgen.prove import vng
 
     process.require("vng")
-    return vng
+    lines = vng.CONFIG.read_text(encoding="utf-8").splitlines()
+    more = tuple(line for line in lines if line.startswith("CONFIG_"))
+    return vng, replace(architecture, config=architecture.config + more)

@@ -117,7 +117,7 @@ def prove(
     Raises UserError or MissingTool if that cannot be done; what speaks against the series is
     in the proof, never an exception.
     """
-    architecture = architectures.chosen()
+    runner, architecture = boots.runner(wish.runner, architectures.chosen())
     rendered = render(environment, tree, wish.names, wish.typed)
     if not rendered.commits:
         raise UserError(
@@ -141,9 +141,7 @@ def prove(
             jobs=wish.jobs,
         ) as kernels,
     ):
-        guests = Boots(
-            architecture, boots.runner(wish.runner), wish.limit, scratch, progress, kept=wish.kept
-        )
+        guests = Boots(architecture, runner, wish.limit, scratch, progress, kept=wish.kept)
         trial = _Trial(kernels, guests, expected, states)
         trial.run(each_commit=wish.each_commit)
     return _told(tree, wish, rendered, kernels, architecture, expected, trial)

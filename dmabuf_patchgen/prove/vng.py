@@ -61,7 +61,7 @@ def boot(
     with process.temporary("dmabuf-patchgen-vng-") as scratch:
         _lay_out(initramfs, scratch / "root")
         argv = _machine(image, scratch, accelerator, memory, arguments)
-        runner = f"virtme-ng {version(architecture)}"
+        runner = f"qemu {qemu.version(architecture)} by virtme-ng {version(architecture)}"
         return qemu.watched(argv, runner, accelerator, limit, log, progress, merged=True)
 
 
