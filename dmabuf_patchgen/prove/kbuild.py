@@ -134,7 +134,7 @@ class Build:
         self,
         place: Path,
         tools: Toolchain,
-        options: Sequence[str] = ("W=1",),
+        options: Sequence[str] = ("--keep-going", "W=1"),
         hear: Progress | None = None,
         jobs: int = 0,
     ) -> None:
@@ -155,10 +155,10 @@ class Build:
         return self.place / "src"
 
     def make(self, *targets: str) -> Made:
-        """Run make. Targets are kept together in its output, and it goes on after an error."""
+        """Run make. Targets are kept together in its output."""
         argv = (
             *("make", "-C", str(self.root), f"O={self.out}", f"-j{self._jobs}"),
-            *("--keep-going", "--output-sync=target"),
+            "--output-sync=target",
             *self._options,
             *self.tools.choices,
             *targets,
