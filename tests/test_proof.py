@@ -300,7 +300,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_disk_that_is_full(linux_612: Path, tmp_path: Path) -> None:
     script = (
-        f"mount -t tmpfs -o size=24m tmpfs {tmp_path} && cd {tmp_path} && "
+        f"mount -t tmpfs -o size=12m tmpfs {tmp_path} && cd {tmp_path} && "
         f"XDG_CACHE_HOME={tmp_path} {sys.executable} -m dmabuf_patchgen -C {linux_612} "
         f"prove {PFNMAP} -o out; echo code $?; ls {tmp_path}"
     )
