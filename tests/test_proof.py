@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -57,6 +58,32 @@ def test_both_series_are_proved(
     assert again.returncode == 0 and json.loads(again.stdout) == said, again.stderr
     fresh = cli(*args, "--no-cache", env=no_tools)
     assert fresh.returncode == 1 and "make" in fresh.stderr
+
+
+def test_every_commit_is_booted(cli: Cli, linux_612: Path, tmp_path: Path) -> None:
+    out = tmp_path / "proof"
+    done = cli("-C", linux_612, "prove", PFNMAP, "--each-commit", "-j", "1", "-o", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs = {path.stem for path in out.glob("*.log") if not path.stem.endswith("-fault")}
+    patches = len(json.loads((out / "series.json").read_text())["patches"])
+    assert logs == {"base", "tip", *(f"patch-{number}" for number in range(1, patches))}
+    # Private mappings are refused from one commit on, and the next one warns.
+    said = {name: (out / f"{name}.log").read_text() for name in logs}
+    assert {name: (passes(said[name], "cow"), passes(said[name], "warn")) for name in logs} == {
+        "base": (False, False),
+        "patch-1": (False, False),
+        "patch-2": (True, False),
+        "patch-3": (True, True),
+        "patch-4": (True, True),
+        "tip": (True, True),
+    }
+
+
+def passes(console: str, program: str) -> bool:
+    """Whether a program passes as a whole."""
+    found = re.findall(rf"(?m)^(ok|not ok) \d+ selftests: .*: dma-buf-pfnmap-{program}\b", console)
+    assert len(found) == 1
+    return bool(found[0] == "ok")
 
 
 @pytest.fixture
