@@ -21,8 +21,9 @@ help:
 	@echo '  make kselftest     boot a kernel tree without and with $(SERIES) in QEMU, and see that'
 	@echo '                     the kselftests tell the two apart; evidence in OUT/proof'
 	@echo '                       KDIR, OUT as above; SERIES=dma-buf-pfnmap for one series alone'
-	@echo '  make test          ruff, mypy and the tests, on the reference tree 6.12'
-	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest'
+	@echo '  make test          ruff, mypy and the tests, with a proof, on the reference tree 6.12'
+	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest: rendered,'
+	@echo '                     checked and proved, on two of them for arm64 as well'
 	@echo '  make golden        write patches/ and selftests/ again, after a change of a template'
 	@echo '  make bench         the figures of docs/performance.md'
 	@echo '  make clean         remove .venv, out and caches, but no fetched kernel source'
@@ -46,7 +47,8 @@ test:
 	@$(PYTHON) -m mypy
 	@echo 'kernel tree of reference: linux-source-6.12, downloaded on the first run'
 	@$(FETCH) 6.12
-	@echo 'tests: first those without a kernel tree, then those on 6.12 (some minutes)'
+	@echo 'tests: first those without a kernel tree, then those on 6.12, which build and boot kernels'
+	@echo '(a quarter of an hour)'
 	@$(PYTHON) -m pytest -m 'not trees'
 
 test-trees:
@@ -55,7 +57,7 @@ test-trees:
 	@$(FETCH) --matrix
 	@echo 'busybox of the guests of another architecture, likewise'
 	@$(FETCH) --busybox arm64
-	@echo 'tests on every tree: rendering, building and checking (long)'
+	@echo 'tests on every tree: rendering, building, checking and proving (long)'
 	@$(PYTHON) -m pytest -m trees
 
 golden:
