@@ -60,7 +60,8 @@ def boot(
     accelerator = qemu.accelerator(architecture)
     with process.temporary("dmabuf-patchgen-vng-") as scratch:
         _lay_out(initramfs, scratch / "root")
-        argv = _machine(image, scratch, accelerator, memory, arguments)
+        ours = (*qemu.ARGUMENTS, *architecture.qemu.arguments, *arguments)
+        argv = _machine(image, scratch, accelerator, memory, ours)
         runner = f"qemu {qemu.version(architecture)} by virtme-ng {version(architecture)}"
         return qemu.watched(argv, runner, accelerator, limit, log, progress, merged=True)
 
@@ -103,5 +104,5 @@ def _machine(
     own, init, rest = command[where].partition(" init=") if where else ("", "", "")
     if " -- " not in rest:
         raise UserError(f"vng tells no command to run: {done.last_words}", "use --runner qemu")
-    command[where] = qemu.fitting(" ".join((own, *qemu.ARGUMENTS, *arguments)) + init + rest)
+    command[where] = qemu.fitting(" ".join((own, *arguments)) + init + rest)
     return command
