@@ -84,8 +84,11 @@ def _asked(tree: Tree, mails: Sequence[bytes]) -> tuple[list[str], list[str]]:
             patches = _written_to(root, tree, mails)
             # All patches in one call, which reads MAINTAINERS once; both calls at the same time.
             with ThreadPoolExecutor(2) as pool:
-                people = pool.submit(_run, tree, root, _PEOPLE, patches)
-                lists = pool.submit(_run, tree, root, _LISTS, patches)
+                # Threads inherit it that signals are held back: one that took them would let
+                # them through while this one, which is to clear away, holds them back.
+                with process.held():
+                    people = pool.submit(_run, tree, root, _PEOPLE, patches)
+                    lists = pool.submit(_run, tree, root, _LISTS, patches)
                 return people.result(), lists.result()
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}", "set TMPDIR") from None
