@@ -28,7 +28,7 @@ SUBJECTS = (
     "dma-buf: refuse copy-on-write mappings",
     "dma-buf: warn about CPU mappings that are not VM_PFNMAP",
     "selftests: dma-buf: test what CPU mappings allow",
-    "selftests: dma-buf: test the rules for CPU mappings by an exporter",
+    "selftests: dma-buf: test mappings that break the rules",
 )
 #: Directories by which b4 and checkpatch.pl know a kernel tree; git keeps no empty ones.
 _TOP = ("Documentation", "arch", "include", "drivers", "fs", "init", "ipc", "kernel", "lib")

@@ -166,6 +166,7 @@ def test_v2_of_what_was_not_posted(v1: Developer) -> None:
         "Changes in v2:\n"
         "- dma-buf-pfnmap: severity=debug instead of warn-once\n"
         f"- changed: {SUBJECTS[2]}\n"
+        f"- changed: {SUBJECTS[4]}\n"
         "- v1 was not posted\n"
     )
     assert changelog(v1) == second

@@ -16,6 +16,9 @@ from tests.repos import git
 
 STRATEGIES = ("branch-description", "commit")
 WARN = SUBJECTS[2]
+#: Its kselftest, and how many mails a posting is.
+TEST = SUBJECTS[4]
+MAILS = len(SUBJECTS) + 1
 
 both = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -113,7 +116,7 @@ def test_b4_has_nothing_to_say_against_it(developer: Developer, strategy: str) -
 def test_it_is_sent(developer: Developer, post: Post, strategy: str, tmp_path: Path) -> None:
     said = developer.prep("--cover-strategy", strategy, "--signoff", "-o", tmp_path / "out")
     developer.checkout()
-    assert "Sent 5 messages" in send(developer)
+    assert f"Sent {MAILS} messages" in send(developer)
     cover, *patches = post.messages
     assert [re.sub(r"\s+", " ", one["Subject"]) for one in patches] == [
         f"[PATCH {number}/5] {subject}" for number, subject in enumerate(SUBJECTS, 1)
@@ -121,7 +124,7 @@ def test_it_is_sent(developer: Developer, post: Post, strategy: str, tmp_path: P
 
     # One thread.
     ids = [one["Message-Id"] for one in post.messages]
-    assert len({*ids}) == 5
+    assert len({*ids}) == MAILS
     assert cover["In-Reply-To"] is None
     assert {one["In-Reply-To"] for one in patches} == {ids[0]}
     assert {one["References"] for one in patches} == {ids[0]}
@@ -183,13 +186,14 @@ def test_v2_and_v3_after_v1_was_sent(developer: Developer, post: Post, strategy:
     assert re.search(rf"^3: +\w+ ! 3: +\w+ {re.escape(WARN)}$", compared, re.M), compared
 
     send(developer)
-    second = post.messages[5]
+    second = post.messages[MAILS]
     assert second["Subject"].startswith("[PATCH v2 0/5] ")
     link = f"https://lore.kernel.org/r/{first['Message-Id'].strip('<>')}"
     changes = (
         "Changes in v2:\n"
         "- dma-buf-pfnmap: severity=debug instead of warn-once\n"
         f"- changed: {WARN}\n"
+        f"- changed: {TEST}\n"
         f"- Link to v1: {link}\n"
     )
     assert changelog(second).strip() == changes.strip()
@@ -197,7 +201,7 @@ def test_v2_and_v3_after_v1_was_sent(developer: Developer, post: Post, strategy:
     # Of an unchanged series only the number is new, and what was said of v2 stays.
     reroll(developer, "-p", "severity=debug", "--signoff")
     send(developer)
-    third = post.messages[10]
+    third = post.messages[2 * MAILS]
     assert third["Subject"].startswith("[PATCH v3 0/5] ")
     link = f"https://lore.kernel.org/r/{second['Message-Id'].strip('<>')}"
     assert changelog(third).strip() == (
