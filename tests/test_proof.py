@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,13 @@ def test_both_series_are_proved(
     assert again.returncode == 0 and json.loads(again.stdout) == said, again.stderr
     fresh = cli(*args, "--no-cache", env=no_tools)
     assert fresh.returncode == 1 and "make" in fresh.stderr
+    # And as the README shows it, but for versions and where things are.
+    text = cli("-C", linux_612, "prove", PFNMAP, MAP_INFO, "-o", tmp_path / "text").stdout
+    shown = (CHECKOUT / "README.md").read_text().split("a small kernel is built\n")[1]
+    kept = re.compile(r"^(?!Linux |evidence: )", re.M)
+    assert [line for line in text.splitlines() if kept.match(line)] == [
+        line for line in shown.split("```")[0].splitlines() if kept.match(line)
+    ]
 
 
 def test_every_commit_is_booted(cli: Cli, linux_612: Path, tmp_path: Path) -> None:
@@ -284,7 +292,10 @@ def test_killed_in_a_build(cli: Cli, linux_612: Path, tmp_path: Path) -> None:
     """SIGKILL while objects are written; the next run builds what it should and proves it."""
     shutil.copytree(CHECKOUT / "templates", tmp_path / "templates")
     path = tmp_path / "templates/dma-buf-pfnmap/04-refuse-cow.patch.j2"
-    path.write_text(path.read_text().replace("own copy is seen", "own copy will be seen"))
+    text = path.read_text()
+    assert "own copy is seen" in text
+    # Nothing that an earlier run of this test has built and kept.
+    path.write_text(text.replace("own copy is seen", f"own copy {uuid.uuid4().hex[:8]} is seen"))
     (tmp_path / "dmabuf_patchgen").symlink_to(CHECKOUT / "dmabuf_patchgen")
     ran = tmp_path / "ran"
     body = f'#!/bin/sh\ncase "$*" in *bzImage*) (sleep 2; echo >"{ran}") & ;; esac\n'

@@ -216,7 +216,7 @@ class TestBoot:
     def test_log_that_cannot_be_written(
         self, lie: Callable[[str], Path], boot: Callable[..., Boot], tmp_path: Path
     ) -> None:
-        lie(f"echo some; echo $$ >{tmp_path / 'child'}; exec sleep 600")
+        lie(f"echo $$ >{tmp_path / 'child'}; echo some; exec sleep 600")
         (tmp_path / "console.log").symlink_to("/dev/full")
         with pytest.raises(UserError, match=r"console\.log: No space left on device"):
             boot()
