@@ -66,7 +66,7 @@ def test_every_key_and_word_is_documented() -> None:
 
 
 def test_other_keys_may_stand_beside_them(tmp_path: Path) -> None:
-    assert load(written(tmp_path, ("logs", ["base.log"]), ("tests.0.seconds", 2))).proved
+    assert load(written(tmp_path, ("seconds", 9), ("tests.0.seconds", 2))).proved
 
 
 def test_it_is_of_these_patches_and_no_others(tmp_path: Path) -> None:
@@ -104,6 +104,9 @@ def test_a_key_of_a_test_that_is_missing(tmp_path: Path, key: str) -> None:
         ("tests.0", "ok", "tests[0]: not an object"),
         ("tests.0.base", "broken", "tests[0].base: 'broken' is none of pass, fail, skip, crash"),
         ("tests.0.base_reason", None, "tests[0].base_reason: not a text"),
+        ("logs", ["base.log"], "logs: not an object"),
+        ("logs", {"a\nb": ""}, "logs: a name that is not a text of one line"),
+        ("logs", {"base.log": 1}, "logs.base.log: not a text"),
         ("verdict", True, "verdict: not a text"),
         ("verdict", "fine", "verdict: 'fine' is neither proved nor not proved"),
     ],

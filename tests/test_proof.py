@@ -54,6 +54,7 @@ def test_both_series_are_proved(
         "evidence.json", "series.json", "config", "base.log", "tip.log",
         "base-dma-buf-pfnmap-fault.log", "tip-dma-buf-pfnmap-fault.log",
     }  # fmt: skip
+    assert evidence.logs == {path.name: path.read_text() for path in out.glob("*.log")}
     # Again, with neither a compiler nor an emulator that would do anything.
     again = cli(*args, env=no_tools)
     assert again.returncode == 0 and json.loads(again.stdout) == said, again.stderr

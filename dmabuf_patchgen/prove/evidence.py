@@ -83,7 +83,8 @@ class Result:
 class Evidence:
     """A proof. patch_ids: git patch-id --stable of each commit, in order.
 
-    problems: what speaks against the proof besides its tests, one line each.
+    problems: what speaks against the proof besides its tests, one line each; logs: consoles of
+    the boots by name, and what make said where it failed.
     """
 
     tool: str
@@ -95,6 +96,7 @@ class Evidence:
     patch_ids: tuple[str, ...]
     tests: tuple[Result, ...]
     problems: tuple[str, ...]
+    logs: Mapping[str, str]
     command: str
 
     @property
@@ -133,6 +135,7 @@ class Evidence:
                 for test in self.tests
             ],
             "problems": list(self.problems),
+            "logs": dict(self.logs),
             "command": self.command,
         }
 
@@ -191,13 +194,25 @@ class _Entry:
             for number, value in enumerate(self.value)
         )
 
-    def text(self) -> str:
-        """A text of one line; it goes into a mail."""
+    def texts(self) -> dict[str, str]:
+        """Texts of any length, by name."""
+        if not isinstance(self.value, Mapping):
+            raise self.wrong("not an object")
+        if not all(map(str.isprintable, self.value)):
+            raise self.wrong("a name that is not a text of one line")
+        return {name: self.under(name).lines() for name in self.value}
+
+    def lines(self) -> str:
+        """A text of any number of lines."""
         if not isinstance(self.value, str):
             raise self.wrong("not a text")
-        if not self.value.isprintable():
-            raise self.wrong("not a text of one line")
         return self.value
+
+    def text(self) -> str:
+        """A text of one line; it goes into a mail."""
+        if not self.lines().isprintable():
+            raise self.wrong("not a text of one line")
+        return self.lines()
 
     def said(self) -> str:
         """A text of one line that is not empty."""
@@ -233,6 +248,7 @@ def _evidence(whole: _Entry) -> Evidence:
         patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
         tests=tests,
         problems=tuple(one.said() for one in whole.under("problems").entries()),
+        logs=whole.under("logs").texts(),
         command=whole.under("command").said(),
     )
     # A verdict that says more than the tests do would end up in a cover letter.

@@ -63,7 +63,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof. files: what goes into its directory, the evidence with logs and configuration."""
+    """A proof. files: what goes into its directory: evidence, whole .config, and each log."""
 
     rendered: Rendered
     evidence: Evidence
@@ -162,6 +162,7 @@ class _Trial:
         self._expected = expected
         self._states = states
         self.problems: list[str] = []
+        self.config = ""
         self.logs: dict[str, str] = {}
         self.boots: list[Boot] = []
         self.said: dict[str, dict[Name, Said]] = {}
@@ -172,7 +173,7 @@ class _Trial:
         base, *patched = self._states
         built = {base.label: self._kernels.kernel(base)}
         self.symbols = built[base.label].symbols
-        self.logs["config"] = built[base.label].config
+        self.config = built[base.label].config
         try:
             for state in patched[:-1]:
                 if each_commit:
@@ -285,10 +286,11 @@ def _told(
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
         problems=tuple(problems),
+        logs=trial.logs,
         command=_command(tree, wish, kernels),
     )
     held = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
-    contents = {FILE: held, **trial.logs}
+    contents = {FILE: held, "config": trial.config, **trial.logs}
     files = (Mail(name, content.encode(errors="replace")) for name, content in contents.items())
     return Proof(rendered, evidence, tuple(files))
 
@@ -327,4 +329,6 @@ def _command(tree: GitTree | DirectoryTree, wish: Wish, kernels: Kernels) -> str
         words += ["-p", f"{name}={value}"]
     if wish.runner != "qemu":
         words += ["--runner", wish.runner]
+    if wish.each_commit:
+        words.append("--each-commit")
     return shlex.join([*words, "-o", "proof"])
