@@ -2,6 +2,7 @@
 """What the tests share: isolation from the user, kernel trees, repositories, the command."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -137,6 +138,13 @@ def cli() -> Cli:
         )
 
     return run
+
+
+def pytest_configure() -> None:
+    """What runs these in the background may have them heed no signals, which children inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
