@@ -156,8 +156,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # Gone before anything runs: no reason to fetch five trees.
         rows = [pytest.param(None, id="trees", marks=pytest.mark.trees)]
     else:
+        # All of a tree's tests in one process: they build one kernel, one after the other.
         rows = [
-            pytest.param(row, id=row.series, marks=pytest.mark.trees)
+            pytest.param(
+                row,
+                id=row.series,
+                marks=[pytest.mark.trees, pytest.mark.xdist_group(f"{name} {row.series}")],
+            )
             for row in _matrix(metafunc.config).rows
             if not _ROWS[name] or row.series in _ROWS[name]
         ]

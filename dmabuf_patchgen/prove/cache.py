@@ -57,16 +57,25 @@ def locked(entry: Path, *, shared: bool = False, wait: bool = True) -> Iterator[
 def evict(kind: str) -> None:
     """Remove the least recently used entries beyond what is kept, and what a kill left over."""
     entries = [path for path in room(kind).iterdir() if path.is_dir()]
-    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    entries.sort(key=_used, reverse=True)
     for at, entry in enumerate(entries):
         if at < _KEEP[kind] and entry.suffix != ".partial":
             continue
         with locked(entry.with_suffix(""), wait=False) as free:
-            if free:
+            # Another run may have removed it.
+            if free and entry.exists():
                 # Renamed first: a kill half-way must not leave part of it under its name.
                 doomed = entry.with_suffix(".partial")
                 entry.rename(doomed)
                 shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _used(entry: Path) -> float:
+    """When an entry was last used; long ago for one that another run has removed."""
+    try:
+        return entry.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def touch(entry: Path) -> None:
