@@ -64,7 +64,8 @@ class Bootable:
     """A build directory of a tree, which follows its states by incremental builds.
 
     What a run does is done on a copy of a first build that is kept: one that is killed
-    spoils nothing.
+    spoils nothing. A run that has another configuration leaves its own first build instead,
+    for an older one would have the same objects built by every run.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Bootable:
         stack.enter_context(cache.locked(self._place))
         self._fingerprint = fingerprint
         self._ready = self._place / "ready"
+        self._first = self._place / "first"
         self._label = ""
         self._progress = progress
         self._build = Build(self._place, tools, _OPTIONS, self._hear, jobs)
@@ -94,13 +96,15 @@ class Bootable:
         cache.evict("bootable")
         shutil.rmtree(self._build.out, ignore_errors=True)
         if self._is_ready():
-            _copy(self._place / "first", self._build.out)
+            _copy(self._first, self._build.out)
         else:
             self._build.out.mkdir()
         self._forest = Forest(self._build.root, source, touched)
         shutil.rmtree(self._build.scratch, ignore_errors=True)
         self._build.scratch.mkdir()
         self._config = ""
+        #: Whether something was built that later runs can begin with.
+        self._begun = False
         #: Kconfig files as they were when the .config was settled.
         self._asked: dict[str, bytes | None] | None = None
 
@@ -133,8 +137,9 @@ class Bootable:
         (result / "build.log").write_text(made, encoding="utf-8")
         (result / "config").write_text(self._config, encoding="utf-8")
         (result / "symbols").write_text("\n".join(wanted.symbols), encoding="utf-8")
-        if first:
+        if not self._begun and (first or self._first_config() != self._config):
             self._keep_first()
+        self._begun = True
         return result
 
     def install(self, state: State) -> Path:
@@ -219,8 +224,17 @@ class Bootable:
             )
         return made.output
 
+    def _first_config(self) -> str:
+        return (self._first / ".config").read_text(encoding="utf-8")
+
     def _keep_first(self) -> None:
-        _copy(self._build.out, self._place / "first")
+        following = self._place / "first.partial"
+        shutil.rmtree(following, ignore_errors=True)
+        _copy(self._build.out, following)
+        # Without the mark, which a kill in between leaves, all of it is built anew.
+        self._ready.unlink(missing_ok=True)
+        shutil.rmtree(self._first, ignore_errors=True)
+        following.rename(self._first)
         partial = self._place / "ready.partial"
         partial.write_text(self._fingerprint)
         partial.rename(self._ready)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a build of an earlier run is worth to the next one."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.prove.bootable import Bootable, State, Wanted
+from dmabuf_patchgen.prove.kbuild import Toolchain
+from dmabuf_patchgen.tree.source import DirectoryTree
+
+#: As kbuild: an object is made again where the configuration is not what it was made from.
+MAKEFILE = """\
+olddefconfig: ;
+image:
+	@cmp -s $(O)/.config $(O)/object || { echo '  CC      object'; cp $(O)/.config $(O)/object; }
+	@cp $(O)/object $(O)/image
+"""
+
+Compiled = Callable[[str], bool]
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """Builds the kernel of a small tree with a configuration; whether that took the compiler."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "Makefile").write_text(MAKEFILE)
+
+    def run(config: str) -> bool:
+        with ExitStack() as stack:
+            bench = Bootable(
+                stack, DirectoryTree(tree), Toolchain((), "cc 1"), frozenset(), lambda _: None, 1
+            )
+            made = bench.build(State("base", {}), Wanted(config, ()), "image")
+            assert (made / "image").read_text() == config == (made / "config").read_text()
+            return "CC" in (made / "build.log").read_text()
+
+    return run
+
+
+def test_an_earlier_build_is_taken_up(compiled: Compiled) -> None:
+    assert compiled("CONFIG_A=y\n")
+    assert not compiled("CONFIG_A=y\n")
+
+
+def test_another_configuration_is_built_once(compiled: Compiled) -> None:
+    compiled("CONFIG_A=y\n")
+    assert compiled("CONFIG_B=y\n")
+    assert not compiled("CONFIG_B=y\n")
+
+
+def test_a_kill_while_it_is_kept_costs_a_build(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled("CONFIG_A=y\n")
+    with monkeypatch.context() as patched:
+        # As late as can be: the old one is gone.
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compiled("CONFIG_B=y\n")
+    (place,) = (tmp_path / "cache/dmabuf-patchgen/bootable").glob("*/")
+    assert not (place / "first").exists()
+    assert compiled("CONFIG_B=y\n")
+    assert not compiled("CONFIG_B=y\n")
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
