@@ -49,7 +49,7 @@ test:
 	@$(FETCH) 6.12
 	@echo 'tests: first those without a kernel tree, then those on 6.12, which build and boot kernels'
 	@echo '(a quarter of an hour)'
-	@$(PYTHON) -m pytest -m 'not trees'
+	@$(PYTHON) -m pytest -m 'not trees' -n auto --dist loadfile --no-loadscope-reorder
 
 test-trees:
 	@.ci/setup tree check boot test arm64

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from dmabuf_patchgen import xdg
@@ -26,6 +27,8 @@ CACHE = xdg.cache()
 _MATRIX = pytest.StashKey[debian.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
 _SLOW = {"linux_612", "small_repo", "row", "arm64_row"}
+#: The longest file, which begins as soon as there is a processor for it.
+_LONGEST = "test_proof.py"
 #: Fixtures that are a tree of the matrix, and the series of trees that they take; all if none.
 _ROWS: Mapping[str, frozenset[str]] = {
     "row": frozenset(),
@@ -141,7 +144,13 @@ def cli() -> Cli:
 
 
 def pytest_configure() -> None:
-    """What runs these in the background may have them heed no signals, which children inherit."""
+    """Tests pass on a busy machine, and however they are started."""
+    shown = hypothesis.settings.get_current_profile_name()
+    hypothesis.settings.register_profile(
+        "patient", hypothesis.settings.get_profile(shown), deadline=None
+    )
+    hypothesis.settings.load_profile("patient")
+    # What runs these in the background may have them heed no signals, which children inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_DFL)
@@ -170,7 +179,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_is_slow)
+    items.sort(key=lambda item: (_is_slow(item), item.path.name != _LONGEST))
 
 
 def pytest_runtestloop(session: pytest.Session) -> None:

@@ -303,7 +303,7 @@ def styles(draw: st.DrawFn) -> Callable[[tuple[ktap.Test, ...]], str]:
 
 
 @given(TREES, styles())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_printed_is_read(
     tests: tuple[ktap.Test, ...], printed: Callable[[tuple[ktap.Test, ...]], str]
 ) -> None:
@@ -312,7 +312,7 @@ def test_what_is_printed_is_read(
 
 
 @given(TREES, styles(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_beginning_of_a_log_passes_no_test_that_the_whole_does_not(
     tests: tuple[ktap.Test, ...],
     printed: Callable[[tuple[ktap.Test, ...]], str],
@@ -349,7 +349,6 @@ def test_a_log_with_one_plan_tells_that_it_is_cut_off(name: str) -> None:
 
 @given(st.text())
 @example("\x1b[" * 9 + "[ " * 9 + "<1>[ 1.1]")
-@settings(deadline=None)
 def test_any_text_is_read(text: str) -> None:
     ktap.parse(text)
 
@@ -383,7 +382,7 @@ LINE = st.one_of(
 
 
 @given(st.lists(LINE, max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_order_of_lines_is_read(lines: list[str]) -> None:
     log = ktap.parse("\n".join(lines) + "\n")
     paths = [leaf.path for leaf in log.leaves()]
