@@ -182,8 +182,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (_is_slow(item), item.path.name != _LONGEST))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Before the first test: fetch what they need, then leave the network for good."""
+    """Before the first test: fetch what they need, then leave the network for good.
+
+    First of all, for a worker of pytest-xdist runs its tests in a hook of this name.
+    """
     if session.config.option.collectonly:
         return
     if any(map(_is_slow, session.items)):
