@@ -58,7 +58,7 @@ test-trees:
 	@echo 'busybox of the guests of another architecture, likewise'
 	@$(FETCH) --busybox arm64
 	@echo 'tests on every tree: rendering, building, checking and proving (long)'
-	@$(PYTHON) -m pytest -m trees -n auto --dist loadgroup
+	@$(PYTHON) -m pytest -m trees -n auto --dist loadfile
 
 golden:
 	@.ci/setup tree

@@ -2,16 +2,18 @@
 """What the tests share: isolation from the user, kernel trees, repositories, the command."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import UserError
@@ -165,17 +167,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # Gone before anything runs: no reason to fetch five trees.
         rows = [pytest.param(None, id="trees", marks=pytest.mark.trees)]
     else:
-        # All of a tree's tests in one process: they build one kernel, one after the other.
         rows = [
-            pytest.param(
-                row,
-                id=row.series,
-                marks=[pytest.mark.trees, pytest.mark.xdist_group(f"{name} {row.series}")],
-            )
+            pytest.param(row, id=row.series, marks=pytest.mark.trees)
             for row in _matrix(metafunc.config).rows
             if not _ROWS[name] or row.series in _ROWS[name]
         ]
     metafunc.parametrize(name, rows, scope="session")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """With several workers, which tests are one worker's."""
+    return _ByTree(config, log)
+
+
+class _ByTree(LoadFileScheduling):  # type: ignore[misc]
+    """A tree's tests in one worker, as they wait for each other's builds; else those of a file.
+
+    Groups by pytest-xdist's own marker are none with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        row = re.search(r"arm64\[[\d.]+|(?<=\[)\d+\.\d+", nodeid)
+        return row[0] if row else super()._split_scope(nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
