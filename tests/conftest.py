@@ -187,7 +187,7 @@ class _ByTree(LoadFileScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        row = re.search(r"arm64\[[\d.]+|(?<=\[)\d+\.\d+", nodeid)
+        row = re.search(r"(arm64)?\[\d+\.\d+(?=[-\]])", nodeid)
         return row[0] if row else super()._split_scope(nodeid)
 
 
