@@ -313,7 +313,7 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
       dmabuf-patchgen -C ~/linux config dma-buf-pfnmap dma-buf-map-info -o out/.config
       ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- dmabuf-patchgen -C ~/linux config dma-buf-pfnmap
     """
-    from dmabuf_patchgen.prove import configuration
+    from dmabuf_patchgen.kernel import configuration
     from dmabuf_patchgen.render.environment import Environment
 
     if file:

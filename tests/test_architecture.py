@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.tree import architecture
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import architecture
+from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests.conftest import CHECKOUT
 
-FILES = sorted((CHECKOUT / "dmabuf_patchgen/tree/architectures").iterdir())
+FILES = sorted((CHECKOUT / "dmabuf_patchgen/kernel/architectures").iterdir())
 
 
 def test_a_file_is_an_architecture() -> None:
@@ -69,7 +69,7 @@ def test_no_choice(monkeypatch: pytest.MonkeyPatch, arch: str, machine: str, sai
 def test_another_architecture_is_a_file_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    text = (CHECKOUT / "dmabuf_patchgen/tree/architectures/arm64.toml").read_text()
+    text = (CHECKOUT / "dmabuf_patchgen/kernel/architectures/arm64.toml").read_text()
     text = text.replace("aarch64", "riscv64").replace("arm64", "riscv")
     (tmp_path / "riscv.toml").write_text(text)
     monkeypatch.setattr(architecture, "_FILES", tmp_path)

@@ -13,8 +13,8 @@ import pytest
 
 from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.tree import architecture
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import architecture
+from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree.busybox import PACKAGE, busybox, is_static
 from tests.conftest import CHECKOUT
 from tests.mirror import Mirror

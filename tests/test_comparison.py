@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from dmabuf_patchgen.kernel.console import Boot, Ended
 from dmabuf_patchgen.prove import comparison
-from dmabuf_patchgen.prove.console import Boot, Ended
 from dmabuf_patchgen.prove.evidence import Outcome, Result
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
 

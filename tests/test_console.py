@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmabuf_patchgen.prove import console, ktap
-from dmabuf_patchgen.prove.console import Boot, Ended
-from dmabuf_patchgen.prove.initramfs import SCRIPTS
+from dmabuf_patchgen.kernel import console
+from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.initramfs import SCRIPTS
+from dmabuf_patchgen.prove import ktap
 
 CONSOLES = Path(__file__).parent / "consoles"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import initramfs
-from dmabuf_patchgen.prove.initramfs import SCRIPTS
+from dmabuf_patchgen.kernel import initramfs
+from dmabuf_patchgen.kernel.initramfs import SCRIPTS
 
 
 @pytest.fixture

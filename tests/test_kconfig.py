@@ -13,10 +13,9 @@ import kconfiglib  # type: ignore[import-untyped]
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import configuration, kbuild
-from dmabuf_patchgen.prove.configuration import Plan, plan
+from dmabuf_patchgen.kernel import architecture, configuration, kbuild, kconfig
+from dmabuf_patchgen.kernel.configuration import Plan, plan
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree import architecture, kconfig
 from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
 from tests import tiny

@@ -14,9 +14,9 @@ import pytest
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import qemu
-from dmabuf_patchgen.prove.console import Boot, Ended
-from dmabuf_patchgen.tree.architecture import Architecture, known
+from dmabuf_patchgen.kernel import qemu
+from dmabuf_patchgen.kernel.architecture import Architecture, known
+from dmabuf_patchgen.kernel.console import Boot, Ended
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -242,7 +242,7 @@ class TestBoot:
         prover = (
             "from pathlib import Path\n"
             "from dmabuf_patchgen.prove import qemu\n"
-            "from dmabuf_patchgen.tree.architecture import named\n"
+            "from dmabuf_patchgen.kernel.architecture import named\n"
             f"qemu.boot(named('x86_64'), Path('image'), Path('initramfs'), limit=600,\n"
             f"          log=Path({str(tmp_path / 'console.log')!r}))\n"
         )

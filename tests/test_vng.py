@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import initramfs, qemu, vng
-from dmabuf_patchgen.prove.console import Boot, Ended
-from dmabuf_patchgen.tree.architecture import Architecture, known
+from dmabuf_patchgen.kernel import initramfs, qemu, vng
+from dmabuf_patchgen.kernel.architecture import Architecture, known
+from dmabuf_patchgen.kernel.console import Boot, Ended
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")

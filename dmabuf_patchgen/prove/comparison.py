@@ -4,8 +4,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dmabuf_patchgen.kernel.console import Boot, Ended
 from dmabuf_patchgen.prove import ktap
-from dmabuf_patchgen.prove.console import Boot, Ended
 from dmabuf_patchgen.prove.evidence import Outcome, Result, Verdict
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse, worst
-from dmabuf_patchgen.prove.forest import Forest
-from dmabuf_patchgen.prove.kbuild import DATA, SCOPE, Build, Made
-from dmabuf_patchgen.prove.kselftest import SELFTESTS
+from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse, worst
+from dmabuf_patchgen.kernel.forest import Forest
+from dmabuf_patchgen.kernel.kbuild import DATA, SCOPE, SELFTESTS, Build, Made
 from dmabuf_patchgen.prove.step import Step
 
 _SOURCES = (".c", ".S", ".rs")

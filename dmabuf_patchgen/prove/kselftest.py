@@ -7,11 +7,10 @@ import shutil
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove.diagnostics import Diagnostic, added, parse
-from dmabuf_patchgen.prove.kbuild import DATA, Build, environment
-from dmabuf_patchgen.prove.step import Step
+from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse
+from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, environment
+from dmabuf_patchgen.prove.step import DATA, Step
 
-SELFTESTS = "tools/testing/selftests"
 #: A test of nothing, laid beside the real ones: what it warns about is the harness's own.
 _TRIVIAL = f"{SELFTESTS}/dmabuf-patchgen-trivial"
 

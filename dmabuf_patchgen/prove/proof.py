@@ -12,23 +12,23 @@ from typing import Any
 
 from dmabuf_patchgen import __version__, process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import boots, commits, comparison, expectation
-from dmabuf_patchgen.prove.bootable import DoesNotBuild, State
-from dmabuf_patchgen.prove.boots import Boots
+from dmabuf_patchgen.kernel import architecture as architectures
+from dmabuf_patchgen.kernel import boots
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.kernel.bootable import DoesNotBuild, State
+from dmabuf_patchgen.kernel.boots import Boots
+from dmabuf_patchgen.kernel.console import Boot
+from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
+from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
+from dmabuf_patchgen.prove import commits, comparison, expectation
 from dmabuf_patchgen.prove.comparison import Name, Said
-from dmabuf_patchgen.prove.console import Boot
 from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
-from dmabuf_patchgen.prove.kbuild import Progress
-from dmabuf_patchgen.prove.kernel import Kernel, Kernels, Tests
-from dmabuf_patchgen.prove.kselftest import SELFTESTS
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import Mail, mails
 from dmabuf_patchgen.render.scratch import ANONYMOUS
 from dmabuf_patchgen.render.series import Rendered, render
-from dmabuf_patchgen.tree import architecture as architectures
-from dmabuf_patchgen.tree.architecture import Architecture
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, Overlay
 

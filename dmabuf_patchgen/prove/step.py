@@ -7,9 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from dmabuf_patchgen.prove.diagnostics import Diagnostic, written_lines
-from dmabuf_patchgen.prove.forest import Forest
+from dmabuf_patchgen.kernel.diagnostics import Diagnostic, written_lines
+from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.render.commit import Commit
+
+#: Planted faults, by which a check sees that its tool works, and what is not to be found.
+DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.tree import apt, architecture
+from dmabuf_patchgen.kernel import architecture
+from dmabuf_patchgen.tree import apt
 from dmabuf_patchgen.tree.busybox import busybox
 from dmabuf_patchgen.tree.repository import imported
 from dmabuf_patchgen.tree.source import DirectoryTree

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.prove import b4, cache, kbuild
+from dmabuf_patchgen.kernel import cache, kbuild
+from dmabuf_patchgen.prove import b4
 from dmabuf_patchgen.prove.commits import commit_patch
 from dmabuf_patchgen.prove.report import Report
 from tests import repos

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.prove.bootable import Bootable, State, Wanted
-from dmabuf_patchgen.prove.kbuild import Toolchain
+from dmabuf_patchgen.kernel.bootable import Bootable, State, Wanted
+from dmabuf_patchgen.kernel.kbuild import Toolchain
 from dmabuf_patchgen.tree.source import DirectoryTree
 
 #: As kbuild: an object is made again where the configuration is not what it was made from.

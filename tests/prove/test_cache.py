@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import cache
+from dmabuf_patchgen.kernel import cache
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 from tests import repos
 from tests.prove import faults

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import checks, commits, kbuild
+from dmabuf_patchgen.kernel import kbuild
+from dmabuf_patchgen.prove import checks, commits
 from dmabuf_patchgen.prove.report import Finding, Report, b4_lines
 from tests.prove import faults
 

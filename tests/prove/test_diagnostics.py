@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tools say is read right, and compared by what it says, not by where."""
 
-from dmabuf_patchgen.prove.diagnostics import (
+from dmabuf_patchgen.kernel.diagnostics import (
     Diagnostic,
     added,
     parse,

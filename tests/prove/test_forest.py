@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.prove.forest import Forest
+from dmabuf_patchgen.kernel.forest import Forest
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import kbuild
-from dmabuf_patchgen.prove.kbuild import Toolchain
+from dmabuf_patchgen.kernel import kbuild
+from dmabuf_patchgen.kernel.kbuild import Toolchain
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import initramfs as archive
-from dmabuf_patchgen.prove import qemu
-from dmabuf_patchgen.prove.console import Boot
-from dmabuf_patchgen.prove.kbuild import DATA, Progress
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import initramfs as archive
+from dmabuf_patchgen.kernel import qemu
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.kernel.console import Boot
+from dmabuf_patchgen.kernel.kbuild import DATA, Progress
 
 #: What a kernel needs beside all that it needs for the tests, one line of a .config each.
 CONFIG = DATA / "vng.config"

@@ -12,12 +12,11 @@ from types import TracebackType
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import cache, configuration, kbuild
-from dmabuf_patchgen.prove.bootable import RECIPE, Bootable, State, Wanted, kconfigs
-from dmabuf_patchgen.prove.kbuild import Progress
-from dmabuf_patchgen.prove.kselftest import SELFTESTS
+from dmabuf_patchgen.kernel import cache, configuration, kbuild
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.kernel.bootable import RECIPE, Bootable, State, Wanted, kconfigs
+from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 #: What kselftests are built from, uapi headers included.

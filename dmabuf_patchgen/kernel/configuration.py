@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.kernel import architecture as architectures
+from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree import architecture as architectures
-from dmabuf_patchgen.tree.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 if TYPE_CHECKING:
-    from dmabuf_patchgen.tree import kconfig
+    from dmabuf_patchgen.kernel import kconfig
 
 #: Fragments below the templates: for every series, and for one.
 COMMON = "common/kselftest.config"
@@ -148,7 +148,7 @@ def plan(
     architecture = architecture or architectures.chosen()
     asked = wishes(environment, names, architecture)
     # kconfiglib comes with it, and a wrong fragment can be told without.
-    from dmabuf_patchgen.tree import kconfig
+    from dmabuf_patchgen.kernel import kconfig
 
     progress(f"reading Kconfig of {tree.label}")
     with kconfig.opened(tree, architecture) as model:

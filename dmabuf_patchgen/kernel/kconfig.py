@@ -14,8 +14,9 @@ import kconfiglib  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.tree import git, reason
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import reason
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 #: What Kconfig reads and runs; nothing else of a revision is exported.

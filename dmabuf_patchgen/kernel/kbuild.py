@@ -14,15 +14,17 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import cache
-from dmabuf_patchgen.prove.diagnostics import BuildLog, Diagnostic, parse_build
-from dmabuf_patchgen.prove.forest import Forest
-from dmabuf_patchgen.tree.architecture import known
+from dmabuf_patchgen.kernel import cache
+from dmabuf_patchgen.kernel.architecture import known
+from dmabuf_patchgen.kernel.diagnostics import BuildLog, Diagnostic, parse_build
+from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 Progress = Callable[[str], None]
 
 DATA = Path(__file__).parent / "data"
+#: Where a tree has its kselftests.
+SELFTESTS = "tools/testing/selftests"
 #: The directory every prepared build holds objects of.
 SCOPE = "drivers/dma-buf/"
 #: What of the user's environment says how to build; passed on as make variables.

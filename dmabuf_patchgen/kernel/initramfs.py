@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove.kbuild import DATA
+from dmabuf_patchgen.kernel.kbuild import DATA
 
 #: The scripts of a guest, by where they are in it. The first process, and two programs that
 #: the kernel's runner calls and that busybox does not stand in for.

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 from dmabuf_patchgen import process
-from dmabuf_patchgen.prove import cache, initramfs, qemu
-from dmabuf_patchgen.prove.console import Boot, Ended
-from dmabuf_patchgen.prove.kbuild import Progress
-from dmabuf_patchgen.prove.kernel import Kernel, Tests
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import cache, initramfs, qemu
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.image import Kernel, Tests
+from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.tree.busybox import busybox
 
 #: What is kept of another form is not read.
@@ -100,7 +100,7 @@ def runner(name: str, architecture: Architecture) -> tuple[ModuleType, Architect
     """
     if name == "qemu":
         return qemu, architecture
-    from dmabuf_patchgen.prove import vng
+    from dmabuf_patchgen.kernel import vng
 
     process.require("vng")
     lines = vng.CONFIG.read_text(encoding="utf-8").splitlines()

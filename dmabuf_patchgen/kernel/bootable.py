@@ -12,11 +12,10 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import cache, kbuild
-from dmabuf_patchgen.prove.diagnostics import COMMAND, parse
-from dmabuf_patchgen.prove.forest import Forest
-from dmabuf_patchgen.prove.kbuild import Build, Progress
-from dmabuf_patchgen.prove.kselftest import SELFTESTS
+from dmabuf_patchgen.kernel import cache, kbuild
+from dmabuf_patchgen.kernel.diagnostics import COMMAND, parse
+from dmabuf_patchgen.kernel.forest import Forest
+from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, Progress
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 
 #: Part of every key, so that what is kept is of this form and no other.

@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.prove import console
-from dmabuf_patchgen.prove.console import Boot, Ended
-from dmabuf_patchgen.prove.kbuild import Progress
-from dmabuf_patchgen.tree.architecture import Architecture
+from dmabuf_patchgen.kernel import console
+from dmabuf_patchgen.kernel.architecture import Architecture
+from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.kbuild import Progress
 
 #: Nothing but what the architecture's file names, and a serial port.
 _BARE = (
