@@ -265,7 +265,7 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
       dmabuf-patchgen -C ~/linux-source-6.12 check out/dma-buf-mmap
       git config b4.prep-perpatch-check-cmd 'dmabuf-patchgen check -'
     """
-    from dmabuf_patchgen.prove import checks, commits
+    from dmabuf_patchgen.check import checks, commits
 
     if targets == ("-",):
         return _check_for_b4(where)
@@ -541,8 +541,8 @@ def prep(
 
 
 def _check_for_b4(where: Where) -> int:
-    from dmabuf_patchgen.prove import b4, checks
-    from dmabuf_patchgen.prove.report import b4_lines
+    from dmabuf_patchgen.check import b4, checks
+    from dmabuf_patchgen.check.report import b4_lines
 
     located = b4.locate(_repository(where.tree()), sys.stdin.buffer.read())
     report = checks.check(located.base, [located.patch], settled=located.settled)

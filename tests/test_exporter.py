@@ -4,7 +4,7 @@
 import subprocess
 from pathlib import Path
 
-from dmabuf_patchgen.prove import checks
+from dmabuf_patchgen.check import checks
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.series import Rendered, render
 from dmabuf_patchgen.tree.debian import Row

@@ -495,8 +495,8 @@ def test_evidence(developer: Developer, tmp_path: Path) -> None:
 
 
 FINDING = """
-from dmabuf_patchgen.prove import checks
-from dmabuf_patchgen.prove.report import Finding, Report, Run
+from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check.report import Finding, Report, Run
 def find(base, patches, **_):
     found = Finding("build", 2, patches[1].commit.subject, "drivers/dma-buf/dma-buf.c", 7, 0,
                     "warning", "-Wunused", "unused variable 'x'")

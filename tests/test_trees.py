@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import checks
-from dmabuf_patchgen.prove.step import Patch
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import mails
 from dmabuf_patchgen.render.series import Rendered, render

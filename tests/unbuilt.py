@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dmabuf_patchgen import __main__
-from dmabuf_patchgen.prove import checks
-from dmabuf_patchgen.prove.report import Report, Run
-from dmabuf_patchgen.prove.step import Patch
+from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check.report import Report, Run
+from dmabuf_patchgen.check.step import Patch
 
 CHECKS = ("checkpatch", "build")
 

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.check import verdict
+from dmabuf_patchgen.check.commits import patch_ids
+from dmabuf_patchgen.check.report import Report
+from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.post import b4, changelog, settings, tracking
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.post.tracking import Record, Tracking
-from dmabuf_patchgen.prove import verdict
-from dmabuf_patchgen.prove.commits import patch_ids
 from dmabuf_patchgen.prove.evidence import Evidence
-from dmabuf_patchgen.prove.report import Report
-from dmabuf_patchgen.prove.step import Patch
 from dmabuf_patchgen.render import branch, catalogue
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.environment import Environment

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What shows that a rendered series is sound."""
+"""Whether the tests of a series tell a kernel with it from one without."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dmabuf_patchgen import __version__, process
+from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture as architectures
 from dmabuf_patchgen.kernel import boots
@@ -20,7 +21,7 @@ from dmabuf_patchgen.kernel.boots import Boots
 from dmabuf_patchgen.kernel.console import Boot
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
-from dmabuf_patchgen.prove import commits, comparison, expectation
+from dmabuf_patchgen.prove import comparison, expectation
 from dmabuf_patchgen.prove.comparison import Name, Said
 from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
 from dmabuf_patchgen.prove.evidence import Kernel as Version

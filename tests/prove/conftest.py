@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.prove import checks, commits
-from dmabuf_patchgen.prove.report import Report
+from dmabuf_patchgen.check import checks, commits
+from dmabuf_patchgen.check.report import Report
 from tests import repos
 from tests.conftest import CACHE
 from tests.prove import faults

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.check import b4
+from dmabuf_patchgen.check.commits import commit_patch
+from dmabuf_patchgen.check.report import Report
 from dmabuf_patchgen.kernel import cache, kbuild
-from dmabuf_patchgen.prove import b4
-from dmabuf_patchgen.prove.commits import commit_patch
-from dmabuf_patchgen.prove.report import Report
 from tests import repos
 from tests.conftest import CHECKOUT, Cli
 from tests.prove import faults

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.check import checks, commits
+from dmabuf_patchgen.check.report import Finding, Report, b4_lines
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import kbuild
-from dmabuf_patchgen.prove import checks, commits
-from dmabuf_patchgen.prove.report import Finding, Report, b4_lines
 from tests.prove import faults
 
 DMA_BUF = "drivers/dma-buf"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove import commits
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests import repos
 from tests.prove import faults

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What would let sparse pass a file unseen is no pass."""
 
+from dmabuf_patchgen.check.compile import blind
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic
-from dmabuf_patchgen.prove.compile import blind
 
 ERROR = Diagnostic("a.c", 3, "error", "error", "bad constant expression")
 MOVED = Diagnostic("a.c", 9, "error", "error", "bad constant expression")

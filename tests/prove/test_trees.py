@@ -4,8 +4,8 @@
 import shutil
 from pathlib import Path
 
-from dmabuf_patchgen.prove import checks
-from dmabuf_patchgen.prove.commits import commit_patch
+from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check.commits import commit_patch
 from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.source import open_tree
 from tests import repos

@@ -6,10 +6,10 @@ import re
 import shutil
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.check.step import DATA, Step
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, environment
-from dmabuf_patchgen.prove.step import DATA, Step
 
 #: A test of nothing, laid beside the real ones: what it warns about is the harness's own.
 _TRIVIAL = f"{SELFTESTS}/dmabuf-patchgen-trivial"

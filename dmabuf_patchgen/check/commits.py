@@ -8,8 +8,8 @@ from email import message_from_bytes
 from email.header import decode_header, make_header
 from pathlib import Path
 
+from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove.step import Patch
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, Tree

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 
 from dmabuf_patchgen import __version__
+from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check.report import Report, Run
+from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.kernel import cache, kbuild
 from dmabuf_patchgen.kernel.kbuild import Progress
-from dmabuf_patchgen.prove import checks
-from dmabuf_patchgen.prove.report import Report, Run
-from dmabuf_patchgen.prove.step import Patch
 from dmabuf_patchgen.tree.source import GitTree
 
 

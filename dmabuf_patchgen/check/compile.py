@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from dmabuf_patchgen.check.step import Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse, worst
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import DATA, SCOPE, SELFTESTS, Build, Made
-from dmabuf_patchgen.prove.step import Step
 
 _SOURCES = (".c", ".S", ".rs")
 #: Top directories that hold programs of the host or examples: no target of kbuild's.

@@ -4,10 +4,10 @@
 import shutil
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.check.step import DATA, Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse
 from dmabuf_patchgen.kernel.kbuild import environment
-from dmabuf_patchgen.prove.step import DATA, Step
 
 
 class KernelDoc:

@@ -4,18 +4,18 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from dmabuf_patchgen.check import checkpatch
+from dmabuf_patchgen.check.checkpatch import Checkpatch
+from dmabuf_patchgen.check.compile import Compile, Sparse
+from dmabuf_patchgen.check.kernel_doc import KernelDoc
+from dmabuf_patchgen.check.kselftest import Kselftest
+from dmabuf_patchgen.check.report import Finding, Report, Run
+from dmabuf_patchgen.check.step import Check, Patch, Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import kbuild
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import Build, Progress
-from dmabuf_patchgen.prove import checkpatch
-from dmabuf_patchgen.prove.checkpatch import Checkpatch
-from dmabuf_patchgen.prove.compile import Compile, Sparse
-from dmabuf_patchgen.prove.kernel_doc import KernelDoc
-from dmabuf_patchgen.prove.kselftest import Kselftest
-from dmabuf_patchgen.prove.report import Finding, Report, Run
-from dmabuf_patchgen.prove.step import Check, Patch, Step
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 

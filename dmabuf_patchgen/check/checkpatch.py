@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.check.step import DATA, Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic
-from dmabuf_patchgen.prove.step import DATA, Step
 
 _LINE = re.compile(r"^\S*?:(?:(\d+): )?(ERROR|WARNING|CHECK):([A-Z0-9_]+): (.*)$")
 _HUNK = re.compile(rb"^@@ -\d+(?:,\d+)? \+(\d+)")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dmabuf_patchgen.check.commits import changes, from_mails, patch_ids, recent
+from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.kernel import cache, kbuild
-from dmabuf_patchgen.prove.commits import changes, from_mails, patch_ids, recent
-from dmabuf_patchgen.prove.step import Patch
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, Overlay
 
