@@ -7,7 +7,7 @@ OUT ?= out
 
 SERIES := dma-buf-pfnmap dma-buf-map-info
 PYTHON := .venv/bin/python
-FETCH := $(PYTHON) -m dmabuf_patchgen.tree.debian
+FETCH := $(PYTHON) -m dmabuf_patchgen.debian.sources
 
 .PHONY: help series kselftest test test-trees golden bench clean
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import one_edit
 from bench.timing import Command, Comparison, Measured, compare, run
 from dmabuf_patchgen import process
-from dmabuf_patchgen.tree import debian
+from dmabuf_patchgen.debian import sources
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERIES = ("dma-buf-pfnmap", "dma-buf-map-info")
@@ -30,7 +30,7 @@ def main() -> int:
     process.require("spatch")
     bin_directory = Path(sys.executable).parent
     ours, b4 = str(bin_directory / "dmabuf-patchgen"), str(bin_directory / "b4")
-    source = debian.fetch("6.12")
+    source = sources.fetch("6.12")
     with tempfile.TemporaryDirectory(prefix="dmabuf-patchgen-bench-") as name:
         scratch = Path(name)
         repo = _repository(source, scratch / "linux")

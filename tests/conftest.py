@@ -16,8 +16,8 @@ import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import xdg
+from dmabuf_patchgen.debian import sources
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.tree import debian
 from tests import network, repos
 from tests.mirror import Mirror
 from tests.repos import Kind
@@ -26,7 +26,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 #: Kernel sources are gigabytes: the one thing of the user's that tests share.
 CACHE = xdg.cache()
 
-_MATRIX = pytest.StashKey[debian.Matrix]()
+_MATRIX = pytest.StashKey[sources.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
 _SLOW = {"linux_612", "small_repo", "row", "arm64_row"}
 #: The longest file, which begins as soon as there is a processor for it.
@@ -91,7 +91,7 @@ def identity(home: Path) -> str:
 @pytest.fixture(scope="session")
 def linux_612() -> Path:
     """Root of the reference tree, Debian's linux-source-6.12 unpacked; not to be written to."""
-    return debian.fetch("6.12")
+    return sources.fetch("6.12")
 
 
 @pytest.fixture
@@ -111,12 +111,12 @@ def small_repo(
 def mirror(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
     """A mirror that the machine's apt has instead of its own, and an empty cache."""
     made = Mirror(tmp_path / "mirror")
-    sources = tmp_path / "machine" / "debian.list"
-    sources.parent.mkdir()
+    listed = tmp_path / "machine" / "debian.list"
+    listed.parent.mkdir()
     # Not file:, whose lists are links to the mirror's own and change under apt.
-    sources.write_text(f"deb [trusted=yes] copy:{made.root} bookworm main\n")
+    listed.write_text(f"deb [trusted=yes] copy:{made.root} bookworm main\n")
     conf = tmp_path / "machine" / "apt.conf"
-    conf.write_text(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "-";\n')
+    conf.write_text(f'Dir::Etc::sourcelist "{listed}";\nDir::Etc::sourceparts "-";\n')
     monkeypatch.setenv("APT_CONFIG", str(conf))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     return made
@@ -206,7 +206,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if any(map(_is_slow, session.items)):
         # Without it those tests fail by themselves; the others do not need it.
         with suppress(UserError):
-            debian.fetch("6.12")
+            sources.fetch("6.12")
     network.leave()
 
 
@@ -226,10 +226,10 @@ def pytest_terminal_summary(
             terminalreporter.line(remark)
 
 
-def _matrix(config: pytest.Config) -> debian.Matrix:
+def _matrix(config: pytest.Config) -> sources.Matrix:
     if _MATRIX not in config.stash:
         try:
-            config.stash[_MATRIX] = debian.matrix()
+            config.stash[_MATRIX] = sources.matrix()
         except UserError as error:
             raise pytest.UsageError(f"{error.message}; {error.hint}") from None
     return config.stash[_MATRIX]

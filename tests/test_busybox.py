@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen import xdg
+from dmabuf_patchgen.debian.busybox import PACKAGE, busybox, is_static
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import architecture
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.tree.busybox import PACKAGE, busybox, is_static
 from tests.conftest import CHECKOUT
 from tests.mirror import Mirror
 
@@ -183,7 +183,7 @@ def test_a_cache_that_cannot_be_written(foreign: Architecture, place: Path) -> N
 def test_the_real_one(name: str) -> None:
     """Fetched by `make test-trees` before the tests leave the network."""
     done = subprocess.run(
-        [sys.executable, "-m", "dmabuf_patchgen.tree.debian", "--busybox", name],
+        [sys.executable, "-m", "dmabuf_patchgen.debian.sources", "--busybox", name],
         cwd=CHECKOUT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     said = subprocess.run(

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen import xdg
+from dmabuf_patchgen.debian import apt, sources
+from dmabuf_patchgen.debian.apt import Source
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.tree import apt, debian
-from dmabuf_patchgen.tree.apt import Source
 from tests.conftest import CHECKOUT
 from tests.mirror import Mirror
 
@@ -34,7 +34,7 @@ def kept() -> list[str]:
 def forget_offers() -> None:
     """Let what apt said be of two days ago."""
     offers = xdg.cache() / "apt" / "offers.json"
-    before = time.time() - 2 * debian.FRESH
+    before = time.time() - 2 * sources.FRESH
     os.utime(offers, (before, before))
 
 
@@ -42,7 +42,7 @@ def test_fetch(mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
     mirror.add("9.1", "9.1.2-1")
     mirror.add("9.1", "9.1.10-1~deb12u1")
     mirror.add("9.1", "9.1.10~rc1-1")
-    tree = debian.fetch("9.1")
+    tree = sources.fetch("9.1")
     assert tree == store() / "9.1.10-1~deb12u1"
     assert (tree / "Makefile").read_text() == "# 9.1.10-1~deb12u1\n"
     assert os.access(tree / "run.sh", os.X_OK)
@@ -54,68 +54,68 @@ def test_fetch(mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_tree_is_fetched_once_a_day(mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
     mirror.add("9.1", "9.1.1-1")
-    tree = debian.fetch("9.1")
+    tree = sources.fetch("9.1")
     mirror.add("9.1", "9.1.2-1")
     capsys.readouterr()
-    assert debian.fetch("9.1") == tree
+    assert sources.fetch("9.1") == tree
     assert not capsys.readouterr().err
     forget_offers()
-    assert debian.fetch("9.1").name == "9.1.2-1"
+    assert sources.fetch("9.1").name == "9.1.2-1"
 
 
 def test_a_tree_is_used_when_no_mirror_answers(
     mirror: Mirror, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mirror.add("9.1", "9.1.1-1")
-    tree = debian.fetch("9.1")
+    tree = sources.fetch("9.1")
     shutil.rmtree(mirror.root)
     forget_offers()
-    assert debian.fetch("9.1") == tree
+    assert sources.fetch("9.1") == tree
     assert "using the trees that are here already" in capsys.readouterr().err
 
 
 def test_no_mirror_answers(mirror: Mirror) -> None:
     with pytest.raises(UserError, match="apt reaches no Debian mirror: ") as error:
-        debian.fetch("9.1")
+        sources.fetch("9.1")
     assert error.value.hint
 
 
 def test_a_series_that_is_not_offered(mirror: Mirror) -> None:
     mirror.add("9.1", "9.1.1-1")
     with pytest.raises(UserError, match=r"no linux-source-4\.19 is offered") as error:
-        debian.fetch("4.19")
+        sources.fetch("4.19")
     assert "offered: 9.1;" in error.value.hint
 
 
 def test_a_package_replaced_since_apt_was_asked(mirror: Mirror) -> None:
     mirror.add("9.1", "9.1.1-1")
     mirror.add("9.2", "9.2.1-1").unlink()
-    debian.fetch("9.1")
+    sources.fetch("9.1")
     mirror.packages.pop()
     mirror.add("9.2", "9.2.2-1")
-    assert debian.fetch("9.2").name == "9.2.2-1"
+    assert sources.fetch("9.2").name == "9.2.2-1"
 
 
 def test_lists_that_were_removed_are_read_again(mirror: Mirror) -> None:
     mirror.add("9.1", "9.1.1-1")
     mirror.add("9.2", "9.2.1-1")
-    debian.fetch("9.1")
+    sources.fetch("9.1")
     shutil.rmtree(xdg.cache() / "apt" / "lists")
-    assert debian.fetch("9.2").name == "9.2.1-1"
+    assert sources.fetch("9.2").name == "9.2.1-1"
 
 
 def test_a_damaged_package_is_refused(mirror: Mirror) -> None:
     deb = mirror.add("9.1", "9.1.1-1")
     deb.write_bytes(deb.read_bytes()[:-1] + b"?")
     with pytest.raises(UserError, match="apt-get failed: "):
-        debian.fetch("9.1")
+        sources.fetch("9.1")
     assert kept() == [".lock"]
 
 
 def test_a_package_without_a_kernel_leaves_nothing(mirror: Mirror) -> None:
     deb = mirror.add("9.1", "9.1.1-1", top="other-source")
     with pytest.raises(UserError, match=r"holds no usr/src/linux-source-9\.1\.tar\.xz"):
-        debian.unpack(deb, "9.1", "9.1.1-1")
+        sources.unpack(deb, "9.1", "9.1.1-1")
     assert kept() == []
 
 
@@ -123,7 +123,7 @@ def test_a_truncated_package_leaves_nothing(mirror: Mirror) -> None:
     deb = mirror.add("9.1", "9.1.1-1")
     deb.write_bytes(deb.read_bytes()[:-200])
     with pytest.raises(UserError, match=r"unpacking .* failed: dpkg-deb"):
-        debian.unpack(deb, "9.1", "9.1.1-1")
+        sources.unpack(deb, "9.1", "9.1.1-1")
     assert kept() == []
 
 
@@ -132,13 +132,13 @@ def test_what_a_killed_run_left_is_removed(mirror: Mirror) -> None:
     left = store() / ".unpacking-killed" / "tree"
     left.mkdir(parents=True)
     (left / "Makefile").touch()
-    debian.fetch("9.1")
+    sources.fetch("9.1")
     assert kept() == [".lock", "9.1.1-1"]
 
 
 def test_two_processes_fetch_a_tree_once(mirror: Mirror) -> None:
     mirror.add("9.1", "9.1.1-1")
-    argv = [sys.executable, "-m", "dmabuf_patchgen.tree.debian", "9.1"]
+    argv = [sys.executable, "-m", "dmabuf_patchgen.debian.sources", "9.1"]
     both = [
         subprocess.Popen(
             argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -158,42 +158,42 @@ def test_the_users_apt_is_left_alone(mirror: Mirror, tmp_path: Path) -> None:
             config.write(f'APT::Update::{hook} {{ "touch {tmp_path}/{hook}"; }};\n')
         config.write(f'Dir::State::lists "{tmp_path}/lists";\nDir::Cache "{tmp_path}/cache";\n')
     mirror.add("9.1", "9.1.1-1")
-    debian.fetch("9.1")
+    sources.fetch("9.1")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["machine", "mirror"]
 
 
 def test_apt_without_a_debian_mirror(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "machine" / "debian.list").write_text("deb http://example.org/x noble main\n")
     with pytest.raises(UserError, match="no Debian mirror") as error:
-        debian.fetch("9.1")
+        sources.fetch("9.1")
     assert "KDIR=" in error.value.hint
 
 
 def test_no_apt(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(MissingTool, match="apt-get is not installed") as error:
-        debian.fetch("9.1")
+        sources.fetch("9.1")
     assert "KDIR=" in error.value.hint
 
 
 @pytest.mark.parametrize("series", ["6", "6.12.5", "v6.12", "../x", ""])
 def test_no_series(mirror: Mirror, series: str) -> None:
     with pytest.raises(UserError, match="no kernel series"):
-        debian.fetch(series)
+        sources.fetch(series)
 
 
 def test_no_room(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror.add("9.1", "9.1.1-1")
-    monkeypatch.setattr(debian, "ROOM", 1 << 62)
+    monkeypatch.setattr(sources, "ROOM", 1 << 62)
     with pytest.raises(UserError, match="GB free") as error:
-        debian.fetch("9.1")
+        sources.fetch("9.1")
     assert "XDG_CACHE_HOME" in error.value.hint
 
 
 def test_matrix(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     for series in ("5.10", "6.1", "6.12", "7.2", "7.3"):
         mirror.add(series, f"{series}.1-1")
-    found = debian.matrix()
+    found = sources.matrix()
     assert [row.series for row in found.rows] == ["5.10", "6.1", "6.12", "7.2", "7.3"]
     assert found.remarks == ()
     assert all((row.path / "Makefile").is_file() for row in found.rows)
@@ -203,7 +203,7 @@ def test_three_trees_are_no_matrix(mirror: Mirror) -> None:
     for series in ("5.10", "6.1", "6.12"):
         mirror.add(series, f"{series}.1-1")
     with pytest.raises(UserError, match="only 3 kernel series to be had"):
-        debian.matrix()
+        sources.matrix()
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_three_trees_are_no_matrix(mirror: Mirror) -> None:
     ],
 )
 def test_choose(known: str, chosen: str, remarks: tuple[str, ...]) -> None:
-    found, said = debian.choose(known.split())
+    found, said = sources.choose(known.split())
     assert " ".join(found) == chosen
     assert said == remarks
 

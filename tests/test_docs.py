@@ -18,6 +18,7 @@ import pytest
 from jinja2 import Environment as PlainJinja
 
 from dmabuf_patchgen.cli import cli
+from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import Exit
 from dmabuf_patchgen.post import tracking
 from dmabuf_patchgen.post.settings import STRATEGIES
@@ -27,7 +28,6 @@ from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.patch_text import parse
 from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.render.series import render
-from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
 from tests.conftest import CHECKOUT, SmallRepo

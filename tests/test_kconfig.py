@@ -12,11 +12,11 @@ from pathlib import Path
 import kconfiglib  # type: ignore[import-untyped]
 import pytest
 
+from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture, configuration, kbuild, kconfig
 from dmabuf_patchgen.kernel.configuration import Plan, plan
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
 from tests import tiny
 from tests.conftest import Cli

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dmabuf_patchgen.tree.debian import Row
+from dmabuf_patchgen.debian.sources import Row
 from tests.conftest import Cli
 
 PFNMAP, MAP_INFO = "dma-buf-pfnmap", "dma-buf-map-info"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, Overlay, open_tree
 from tests.conftest import CHECKOUT, SmallRepo
 from tests.repos import Kind

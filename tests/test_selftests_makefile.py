@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.tree.debian import Row
+from dmabuf_patchgen.debian.sources import Row
 from tests.conftest import CHECKOUT
 
 SELFTESTS = CHECKOUT / "selftests"

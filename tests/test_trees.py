@@ -8,11 +8,11 @@ import pytest
 
 from dmabuf_patchgen.check import checks
 from dmabuf_patchgen.check.step import Patch
+from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import mails
 from dmabuf_patchgen.render.series import Rendered, render
-from dmabuf_patchgen.tree.debian import Row
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import open_tree
 from tests import golden

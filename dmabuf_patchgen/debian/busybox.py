@@ -6,9 +6,9 @@ import struct
 from pathlib import Path
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.debian import apt
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.tree import apt
 from dmabuf_patchgen.xdg import cache
 
 PACKAGE = "busybox-static"

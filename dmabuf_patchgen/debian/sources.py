@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's linux-source packages as kernel trees, fetched once and kept in the user's cache.
 
-`python -m dmabuf_patchgen.tree.debian 6.12` prints the path of a tree, `--repository 6.12` that
+`python -m dmabuf_patchgen.debian.sources 6.12` prints the path of a tree, `--repository 6.12` that
 of a git repository of it, `--matrix` those of all rows of the test matrix, one `series path` a
 line, and `--busybox arm64` that of a guest's userspace for another architecture.
 """
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.debian import apt
+from dmabuf_patchgen.debian.busybox import busybox
+from dmabuf_patchgen.debian.repository import imported
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import architecture
-from dmabuf_patchgen.tree import apt
-from dmabuf_patchgen.tree.busybox import busybox
-from dmabuf_patchgen.tree.repository import imported
 from dmabuf_patchgen.tree.source import DirectoryTree
 from dmabuf_patchgen.xdg import cache
 
@@ -302,7 +302,7 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Print the path of a tree, of every tree of the matrix, or of a busybox."""
-    parser = argparse.ArgumentParser(prog="python -m dmabuf_patchgen.tree.debian")
+    parser = argparse.ArgumentParser(prog="python -m dmabuf_patchgen.debian.sources")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("series", nargs="?", help="a kernel series such as 6.12")
     what.add_argument("--repository", metavar="SERIES", help="the same, as a git repository")

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import ModuleType
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.debian.busybox import busybox
 from dmabuf_patchgen.kernel import cache, initramfs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, Ended
 from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
-from dmabuf_patchgen.tree.busybox import busybox
 
 #: What is kept of another form is not read.
 _FORM = 1

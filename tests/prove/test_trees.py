@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dmabuf_patchgen.check import checks
 from dmabuf_patchgen.check.commits import commit_patch
-from dmabuf_patchgen.tree.debian import Row
+from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.tree.source import open_tree
 from tests import repos
 from tests.prove import faults
