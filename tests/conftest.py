@@ -22,6 +22,8 @@ from tests import network, repos
 from tests.mirror import Mirror
 from tests.repos import Kind
 
+pytest_plugins = ["tests.buildable"]
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: Kernel sources are gigabytes: the one thing of the user's that tests share.
 CACHE = xdg.cache()

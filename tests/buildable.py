@@ -9,9 +9,8 @@ import pytest
 
 from dmabuf_patchgen.check import checks, commits
 from dmabuf_patchgen.check.report import Report
-from tests import repos
+from tests import faults, repos
 from tests.conftest import CACHE
-from tests.prove import faults
 
 #: What configuring, `make prepare`, drivers/dma-buf and its kselftests read, besides all
 #: Kconfig and Makefile files: a sixth of the tree's files, so that import and export are short.

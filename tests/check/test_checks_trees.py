@@ -8,8 +8,7 @@ from dmabuf_patchgen.check import checks
 from dmabuf_patchgen.check.commits import commit_patch
 from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.tree.source import open_tree
-from tests import repos
-from tests.prove import faults
+from tests import faults, repos
 
 
 def test_every_check_finds_its_fault_on_this_tree(row: Row, tmp_path: Path) -> None:

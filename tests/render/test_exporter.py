@@ -11,7 +11,7 @@ from dmabuf_patchgen.render.series import Rendered, render
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import open_tree
 from tests import golden
-from tests.test_trees import as_patches
+from tests.render.test_trees import as_patches
 
 DRIVER = "drivers/dma-buf/dma-buf-test-exporter.c"
 ABI = "common/dma-buf-test-abi.h.j2"

@@ -19,7 +19,7 @@ from dmabuf_patchgen.render.series import Rendered, render
 from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
 from tests.conftest import CHECKOUT
-from tests.test_evidence import SHOWN
+from tests.prove.test_evidence import SHOWN
 
 PFNMAP, MAP_INFO = "dma-buf-pfnmap", "dma-buf-map-info"
 CHECKS = ("checkpatch", "kernel-doc", "build", "sparse", "kselftest")

@@ -14,9 +14,9 @@ import pytest
 from tests import tiny
 from tests.conftest import CHECKOUT, SmallRepo
 from tests.developer import BRANCH, REF, SERIES, SUBJECTS, Developer, begin
+from tests.prove.test_evidence import SHOWN
+from tests.render.test_branch import dirty, private
 from tests.repos import Kind, git
-from tests.test_branch import dirty, private
-from tests.test_evidence import SHOWN
 
 MAP_INFO = "dma-buf-map-info"
 

@@ -11,7 +11,7 @@ from dmabuf_patchgen.check import checks, commits
 from dmabuf_patchgen.check.report import Finding, Report, b4_lines
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import kbuild
-from tests.prove import faults
+from tests import faults
 
 DMA_BUF = "drivers/dma-buf"
 

@@ -18,8 +18,8 @@ from dmabuf_patchgen.render.scratch import Identity
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests import tiny
 from tests.conftest import Cli, SmallRepo
+from tests.render.test_branch import hostile
 from tests.repos import Kind, git
-from tests.test_branch import hostile
 from tests.tiny import Toy
 
 AUTHOR = Identity("A. Developer", "developer@example.org")

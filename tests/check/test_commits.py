@@ -10,8 +10,7 @@ import pytest
 from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.source import DirectoryTree
-from tests import repos
-from tests.prove import faults
+from tests import faults, repos
 
 FIRST = "one\ntwo\nthree\n"
 

@@ -9,8 +9,7 @@ import pytest
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
-from tests import repos
-from tests.prove import faults
+from tests import faults, repos
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from dmabuf_patchgen.tree.source import GitTree
 from tests import tiny
 from tests.conftest import CHECKOUT, SmallRepo
 from tests.developer import BRANCH, REF, SERIES, Developer
+from tests.render.test_branch import KILLED, private
 from tests.repos import Kind, git
-from tests.test_branch import KILLED, private
 
 KEYS = {"b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen"}
 

@@ -14,9 +14,8 @@ from dmabuf_patchgen.check import b4
 from dmabuf_patchgen.check.commits import commit_patch
 from dmabuf_patchgen.check.report import Report
 from dmabuf_patchgen.kernel import cache, kbuild
-from tests import repos
+from tests import faults, repos
 from tests.conftest import CHECKOUT, Cli
-from tests.prove import faults
 
 NOISY = "udmabuf: keep what is not needed"
 
