@@ -10,7 +10,7 @@ from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.process import ENDING
 
 
-class Ended(BaseException):
+class Terminated(BaseException):
     """A signal asks the program to end. No exception that anybody handles but `run`."""
 
     def __init__(self, number: int) -> None:
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
             signal.signal(ending, _end)
     try:
         return _run(arguments)
-    except Ended as error:
+    except Terminated as error:
         return _fail("interrupted", "nothing half-done is left behind", 128 + error.signal)
 
 
@@ -72,7 +72,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     # What is under way is undone on the way out, and a second signal must not undo that.
     for ending in ENDING:
         signal.signal(ending, signal.SIG_IGN)
-    raise Ended(number)
+    raise Terminated(number)
 
 
 if __name__ == "__main__":

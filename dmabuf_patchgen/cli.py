@@ -17,7 +17,7 @@ from dmabuf_patchgen import __version__, output, process
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.options import (
     SeriesName,
-    Where,
+    TreeOptions,
     as_json,
     series_names,
     typed_parameters,
@@ -60,7 +60,7 @@ def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None
       dmabuf-patchgen -C ~/linux --base v6.12 prove dma-buf-pfnmap -o proof
     """
     process.echo = verbose
-    ctx.obj = Where(path, base)
+    ctx.obj = TreeOptions(path, base)
 
 
 @cli.command("list")
@@ -101,13 +101,13 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         output.print_json(output.declared(series))
         return
-    output.tell_series(series)
+    output.print_series(series)
 
 
 @cli.command()
 @as_json
 @click.pass_obj
-def inspect(where: Where, as_json: bool) -> None:
+def inspect(where: TreeOptions, as_json: bool) -> None:
     """Show what a tree offers: helpers, forms, ioctl numbers, conventions.
 
     These are the facts that templates decide by. They are found in the tree's files, never
@@ -155,7 +155,7 @@ def inspect(where: Where, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def render(
-    where: Where,
+    where: TreeOptions,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     directory: Path | None,
@@ -205,7 +205,7 @@ def render(
     rendered = render_series(Environment(), tree, names, values(typed))
     if author is None:
         author = ANONYMOUS
-        output.narrate(f"no git identity: the patches are from {author.name} <{author.email}>")
+        output.note(f"no git identity: the patches are from {author.name} <{author.email}>")
     when = rendered.revised
     if isinstance(tree, GitTree):
         when = branches.date(tree, when)
@@ -235,7 +235,7 @@ def render(
         about["directory"] = str(directory) if directory else None
         output.print_json(about)
         return
-    output.tell(rendered)
+    output.print_rendered(rendered)
     if directory:
         click.echo(f"patches: {directory}/*.patch")
     if branch:
@@ -246,7 +246,7 @@ def render(
 @click.argument("targets", metavar="BASE..TIP | PATCH... | -", nargs=-1, required=True)
 @as_json
 @click.pass_obj
-def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
+def check(where: TreeOptions, targets: tuple[str, ...], as_json: bool) -> int:
     """Check every patch of a series: checkpatch, kernel-doc, W=1, sparse, kselftests.
 
     Takes a range of commits, or patches and directories of patches that apply to the tree
@@ -296,7 +296,7 @@ def check(where: Where, targets: tuple[str, ...], as_json: bool) -> int:
 )
 @as_json
 @click.pass_obj
-def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
+def config(where: TreeOptions, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
     """Show the kernel that the kselftests of a series want, and what the tree makes of it.
 
     Every symbol that is asked for is told with what it gets on this tree, for the architecture
@@ -319,16 +319,16 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
     if file:
         configuration.check_file(file)
     with output.progress_shown() as progress:
-        plan = configuration.plan(Environment(), where.tree(), names, progress)
+        configured = configuration.configure(Environment(), where.tree(), names, progress)
     if file:
-        configuration.write_file(file, plan.config)
+        configuration.write_file(file, configured.config)
     if as_json:
-        output.print_json(plan.as_dict() | {"file": str(file) if file else None})
+        output.print_json(configured.as_dict() | {"file": str(file) if file else None})
     else:
-        click.echo(plan.table())
+        click.echo(configured.table())
         if file:
             click.echo(f"configuration: {file}")
-    return Exit.FINDINGS if plan.failed else Exit.OK
+    return Exit.FINDINGS if configured.failed else Exit.OK
 
 
 @cli.command()
@@ -369,7 +369,7 @@ def config(where: Where, names: tuple[str, ...], file: Path | None, as_json: boo
 @as_json
 @click.pass_obj
 def prove(
-    where: Where,
+    where: TreeOptions,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     directory: Path | None,
@@ -403,7 +403,7 @@ def prove(
 
     if directory:
         directories.check(directory)
-    wish = proofs.Wish(
+    options = proofs.ProofOptions(
         names=names,
         typed=values(typed),
         base=where.base,
@@ -414,7 +414,7 @@ def prove(
         jobs=jobs or 0,
     )
     with output.progress_shown() as progress:
-        proof = proofs.prove(Environment(), where.tree(), wish, progress)
+        proof = proofs.prove(Environment(), where.tree(), options, progress)
     if directory:
         directories.write(directory, proof.files, output.about(proof.rendered))
     if as_json:
@@ -450,14 +450,14 @@ def prove(
     "--cover-strategy",
     "strategy",
     type=click.Choice(["branch-description", "commit"]),
-    help="Where b4 keeps the cover letter. Default: branch-description, or as it is.",
+    help="TreeOptions b4 keeps the cover letter. Default: branch-description, or as it is.",
 )
 @click.option("--allow-findings", is_flag=True, help="Go on though the checks found something.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show all of it and write nothing.")
 @as_json
 @click.pass_obj
 def prep(
-    where: Where,
+    where: TreeOptions,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     slug: str | None,
@@ -503,7 +503,7 @@ def prep(
         raise UserError(
             f"{tree.label}: not a git repository, and b4 works on a branch", "see render -o"
         )
-    wish = preparing.Wish(
+    options = preparing.PrepOptions(
         names=names,
         typed=values(typed),
         base=where.base,
@@ -516,7 +516,7 @@ def prep(
         strategy=strategy,
     )
     with output.progress_shown() as progress:
-        plan = preparing.plan(Environment(), tree, wish, progress, check=not dry_run)
+        plan = preparing.plan(Environment(), tree, options, progress, check=not dry_run)
         about = output.about(plan.rendered) | {
             "branch": plan.branch,
             "revision": plan.record.revision,
@@ -534,13 +534,13 @@ def prep(
         return
     if dry_run:
         click.echo(plan.letter)
-    output.tell(plan.rendered)
+    output.print_rendered(plan.rendered)
     if directory and not dry_run:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
-    output.tell_plan(plan, written=not dry_run)
+    output.print_plan(plan, written=not dry_run)
 
 
-def _check_for_b4(where: Where) -> int:
+def _check_for_b4(where: TreeOptions) -> int:
     from dmabuf_patchgen.check import b4, checks
     from dmabuf_patchgen.check.report import b4_lines
 

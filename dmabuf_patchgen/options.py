@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class TreeOptions:
     """The options that come before the verb: which tree, at which revision."""
 
     path: Path

@@ -57,7 +57,7 @@ def about(rendered: Rendered) -> dict[str, Any]:
     }
 
 
-def tell(rendered: Rendered) -> None:
+def print_rendered(rendered: Rendered) -> None:
     """What was rendered, patch by patch, and what was left out and why."""
     click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
     for name, values in rendered.parameters.items():
@@ -88,7 +88,7 @@ def declared(series: Series) -> dict[str, Any]:
     }
 
 
-def tell_series(series: Series) -> None:
+def print_series(series: Series) -> None:
     """A series as declared: what it does, its parameters and patches."""
     click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}")
     if series.parameters:
@@ -105,7 +105,7 @@ def tell_series(series: Series) -> None:
         click.echo(f"  {patch.template}{condition}")
 
 
-def tell_plan(plan: Plan, *, written: bool) -> None:
+def print_plan(plan: Plan, *, written: bool) -> None:
     """A series made ready: whom it goes to, what was checked, and what is left to its user."""
     for kind, addresses in (("to", plan.recipients.to), ("cc", plan.recipients.cc)):
         for address in addresses:
@@ -158,7 +158,7 @@ def coloured(text: bytes) -> bytes:
     )
 
 
-def narrate(text: str) -> None:
+def note(text: str) -> None:
     """Something worth knowing that is no result."""
     click.echo(text, err=True)
 

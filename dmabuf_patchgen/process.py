@@ -93,12 +93,12 @@ def run(
     timeout: float | None = None,
     check: bool = True,
     merged: bool = False,
-    hear: Callable[[str], None] | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Finished:
     """Run a program and wait for it; its whole process group ends with it.
 
     env: the whole environment, None for that of this process; timeout: seconds; merged: what
-    is said on stderr comes in stdout, at its place; hear: is told each line of a merged
+    is said on stderr comes in stdout, at its place; on_line: is told each line of a merged
     output as it comes, of a program that takes no input and no time limit.
     Raises MissingTool if the program is not there, UserError if it fails and
     check is set, or if it takes longer than timeout.
@@ -117,7 +117,7 @@ def run(
         start_new_session=True,
     ) as child:
         try:
-            out, err = _heard(child, hear) if hear else child.communicate(stdin, timeout)
+            out, err = _heard(child, on_line) if on_line else child.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             kill_group(child)
             raise UserError(f"{shlex.join(argv)} took longer than {timeout:g} s") from None
@@ -132,7 +132,7 @@ def run(
 
 
 def _heard(
-    child: "subprocess.Popen[bytes]", hear: Callable[[str], None]
+    child: "subprocess.Popen[bytes]", on_line: Callable[[str], None]
 ) -> tuple[bytes, bytes | None]:
     """What communicate() gives, each line told as it comes."""
     lines = []
@@ -140,7 +140,7 @@ def _heard(
         child.stdin.close()
         for line in child.stdout:
             lines.append(line)
-            hear(line.decode(errors="replace").rstrip())
+            on_line(line.decode(errors="replace").rstrip())
     child.wait()
     return b"".join(lines), None
 
@@ -230,7 +230,7 @@ def _pump(
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Hold back the signals that end this program, for a step that is done whole or not at all.
 
     Programs started meanwhile are spared as well: their process group is their own.
@@ -247,11 +247,11 @@ def temporary(prefix: str, directory: Path | None = None) -> Iterator[Path]:
     """A temporary directory for the length of a block; no signal comes between it and its end."""
     path = None
     try:
-        with held():
+        with signals_blocked():
             path = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
         yield path
     finally:
-        with held():
+        with signals_blocked():
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
 

@@ -18,7 +18,7 @@ _FILES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedPatch:
     """A patch and what it is checked on: a tree, and changes to it that are not checked."""
 
     base: GitTree
@@ -26,7 +26,7 @@ class Located:
     patch: Patch
 
 
-def locate(repo: Path, mail: bytes) -> Located:
+def locate(repo: Path, mail: bytes) -> LocatedPatch:
     """Find the commit that a mail was made from, and the state before it.
 
     b4 runs its command in the work tree, on the branch that holds the patches. The commit is
@@ -47,7 +47,7 @@ def locate(repo: Path, mail: bytes) -> Located:
     parent = below[0] if below else ancestors[-1]
     base, settled = _nearest_kept(repo, below, parent)
     (patch,) = from_mails(Overlay(base, settled), [mail])
-    return Located(base, settled, patch)
+    return LocatedPatch(base, settled, patch)
 
 
 def _nearest_kept(

@@ -41,8 +41,8 @@ def check(
     touched = {path for patch in patches for path in patch.commit.files} | set(settled)
     _refuse_escape(touched)
     started = time.monotonic()
-    with kbuild.opened(base, touched, progress) as (build, forest):
-        series = _Series(build, len(patches), progress)
+    with kbuild.prepared(base, touched, progress) as (build, forest):
+        series = _CheckRun(build, len(patches), progress)
         series.compile.start(forest, touched)
         if settled:
             progress("building the state before the series")
@@ -60,7 +60,7 @@ def check(
     )
 
 
-class _Series:
+class _CheckRun:
     """The checks in their order, and what they found so far."""
 
     def __init__(self, build: Build, total: int, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from dmabuf_patchgen.check.step import Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse, worst
 from dmabuf_patchgen.kernel.forest import Forest
-from dmabuf_patchgen.kernel.kbuild import DATA, SCOPE, SELFTESTS, Build, Made
+from dmabuf_patchgen.kernel.kbuild import DATA, SCOPE, SELFTESTS, Build, MakeResult
 
 _SOURCES = (".c", ".S", ".rs")
 #: Top directories that hold programs of the host or examples: no target of kbuild's.
@@ -81,7 +81,7 @@ class Compile:
     def _is_ours(self, stem: str) -> bool:
         return stem.startswith(SCOPE) or stem in self._objects
 
-    def _compare(self, made: Made, step: Step) -> list[Diagnostic]:
+    def _compare(self, made: MakeResult, step: Step) -> list[Diagnostic]:
         """What each object says that it did not say before; takes the new state over."""
         fresh: list[Diagnostic] = []
         known = self.build.said
@@ -104,7 +104,7 @@ class Compile:
         said = {message for messages in self.build.said.values() for message in messages}
         return tuple(message for message in said if message.path not in step.files)
 
-    def _not_built(self, made: Made, step: Step) -> list[Diagnostic]:
+    def _not_built(self, made: MakeResult, step: Step) -> list[Diagnostic]:
         """An error for each touched file that no compiler saw: that would pass unseen."""
         seen = made.log.built | made.log.failed
         text = "not compiled under the configuration of the checks, so nothing is known of it"
@@ -129,7 +129,7 @@ class Compile:
     def _directory(self, stem: str) -> Path:
         return self.build.out / posixpath.dirname(stem)
 
-    def _configure(self, step: Step) -> tuple[Made, tuple[Diagnostic, ...]]:
+    def _configure(self, step: Step) -> tuple[MakeResult, tuple[Diagnostic, ...]]:
         """Ask again for what the configuration lacks: the commit may be what brings it."""
         config = self.build.out / ".config"
         has = config.read_text()

@@ -24,7 +24,7 @@ def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report
         return kept
     report = checks.check(tree, patches, progress=progress)
     if not report.failed:
-        place = cache.room("verdicts") / _name(tree, patches)
+        place = cache.directory("verdicts") / _name(tree, patches)
         partial = place.with_suffix(".partial")
         partial.write_text(json.dumps([report.base, report.commits, report.checks]))
         partial.rename(place)
@@ -33,7 +33,7 @@ def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report
 
 def known(tree: GitTree, patches: Sequence[Patch]) -> Report | None:
     """The report of a series that was checked before and found clean, None if it was not."""
-    place = cache.room("verdicts") / _name(tree, patches)
+    place = cache.directory("verdicts") / _name(tree, patches)
     if not place.exists():
         return None
     base, commits, names = json.loads(place.read_text())

@@ -52,7 +52,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class KernelConfig:
     """The configuration to build. config: a whole .config; symbols: the lines asked for."""
 
     config: str
@@ -80,14 +80,14 @@ class Bootable:
         # One entry for a directory however its files change: the old one would be of no use.
         name = str(source) if isinstance(tree, DirectoryTree) else fingerprint
         what = json.dumps([RECIPE, name, asdict(tools)])
-        self._place = cache.room("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
+        self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))
         self._fingerprint = fingerprint
         self._ready = self._place / "ready"
         self._first = self._place / "first"
         self._label = ""
         self._progress = progress
-        self._build = Build(self._place, tools, _OPTIONS, self._hear, jobs)
+        self._build = Build(self._place, tools, _OPTIONS, self._on_line, jobs)
         if not self._is_ready():
             shutil.rmtree(self._place, ignore_errors=True)
             self._place.mkdir()
@@ -120,7 +120,7 @@ class Bootable:
         place.mkdir()
         return place
 
-    def build(self, state: State, wanted: Wanted, image: str) -> Path:
+    def build(self, state: State, wanted: KernelConfig, image: str) -> Path:
         """Build the kernel of a state; a directory with all that is kept of it.
 
         image: below the build directory; vmlinux itself is too large to be kept.
@@ -164,7 +164,7 @@ class Bootable:
              f"KHDR_INCLUDES={headers}", f"USERCFLAGS={headers}",
              f"TARGETS={' '.join(collections)}", "USERLDFLAGS=-static",
              *self._build.tools.choices],
-            env=kbuild.environment(), check=False, merged=True, hear=self._hear,
+            env=kbuild.environment(), check=False, merged=True, on_line=self._on_line,
         )  # fmt: skip
         self._refuse_incomplete(state, result / "kselftest", done)
         (result / "build.log").write_text(done.text, encoding="utf-8")
@@ -185,7 +185,7 @@ class Bootable:
                 done.text,
             )
 
-    def _configure(self, state: State, wanted: Wanted) -> None:
+    def _configure(self, state: State, wanted: KernelConfig) -> None:
         """Bring sources and .config to a state, and read every symbol back."""
         self.show(state)
         asked = kconfigs(state)
@@ -241,7 +241,7 @@ class Bootable:
     def _is_ready(self) -> bool:
         return self._ready.exists() and self._ready.read_text() == self._fingerprint
 
-    def _hear(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         command = COMMAND.match(line)
         if command:
             self._progress(f"{self._label}: {command['what']} {command['target']}")

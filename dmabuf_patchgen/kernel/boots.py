@@ -12,14 +12,14 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.debian.busybox import busybox
 from dmabuf_patchgen.kernel import cache, initramfs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
 
 #: What is kept of another form is not read.
 _FORM = 1
 #: Boots that end in another way may end otherwise the next time.
-_LASTING = (Ended.POWER_OFF, Ended.PANIC)
+_LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 
 
 class Boots:
@@ -62,12 +62,12 @@ class Boots:
         """Boot a kernel and run tests, named as `collection:test`."""
         said = json.dumps([*self._about, kernel.key, tests.key, list(names)])
         key = hashlib.sha256(said.encode()).hexdigest()[:32]
-        place = cache.room("boots") / key
+        place = cache.directory("boots") / key
         file = place / "boot.json"
         if self._kept and file.exists():
             cache.touch(place)
             held = json.loads(file.read_text(encoding="utf-8"))
-            return Boot(**{**held, "ended": Ended(held["ended"])})
+            return Boot(**{**held, "status": BootStatus(held["status"])})
         self._progress(f"booting {label}: {len(names)} programs of tests")
         boot: Boot = self._runner.boot(
             self._architecture,
@@ -78,10 +78,10 @@ class Boots:
             log=self._scratch / "console.log",
             progress=lambda said: self._progress(f"booted {label}: {said}"),
         )
-        if boot.ended in _LASTING:
+        if boot.status in _LASTING:
             place.mkdir(exist_ok=True)
             partial = place / "boot.json.partial"
-            partial.write_text(json.dumps({**asdict(boot), "ended": boot.ended.value}))
+            partial.write_text(json.dumps({**asdict(boot), "status": boot.status.value}))
             partial.rename(file)
             cache.evict("boots")
         return boot

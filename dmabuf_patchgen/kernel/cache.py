@@ -20,7 +20,7 @@ from dmabuf_patchgen.xdg import cache
 _KEEP = {"trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000}
 
 
-def room(kind: str) -> Path:
+def directory(kind: str) -> Path:
     """The directory of one kind of kept things, created as needed."""
     place = cache().resolve() / kind
     if any(letter in str(place) for letter in " :"):
@@ -56,7 +56,7 @@ def locked(entry: Path, *, shared: bool = False, wait: bool = True) -> Iterator[
 
 def evict(kind: str) -> None:
     """Remove the least recently used entries beyond what is kept, and what a kill left over."""
-    entries = [path for path in room(kind).iterdir() if path.is_dir()]
+    entries = [path for path in directory(kind).iterdir() if path.is_dir()]
     entries.sort(key=_used, reverse=True)
     for at, entry in enumerate(entries):
         if at < _KEEP[kind] and entry.suffix != ".partial":
@@ -95,7 +95,7 @@ def source_of(tree: GitTree | DirectoryTree) -> Iterator[tuple[Path, str]]:
         yield tree.root, _fingerprint(tree.root)
         return
     name = tree_id(tree)
-    final = room("trees") / name
+    final = directory("trees") / name
     if not final.is_dir():
         with locked(final):
             if not final.is_dir():

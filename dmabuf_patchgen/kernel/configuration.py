@@ -40,7 +40,7 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Request:
     """A line of a fragment. choices: the first that the tree has is meant."""
 
     choices: tuple[Symbol, ...]
@@ -48,8 +48,8 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a tree makes of a wish. reason: why it got something else, empty if it did not.
+class SymbolResult:
+    """What a tree makes of a request. reason: why it got something else, empty if it did not.
 
     instead_of: symbols that the tree lacks, for which this one was taken.
     """
@@ -63,36 +63,36 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Configuration:
     """The configuration of a tree for some series. config: the whole .config."""
 
     version: str
     architecture: str
     series: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    results: tuple[SymbolResult, ...]
     config: str
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
-        """The wishes that do not come true."""
-        return tuple(outcome for outcome in self.outcomes if outcome.reason)
+    def failed(self) -> tuple[SymbolResult, ...]:
+        """The requests that do not come true."""
+        return tuple(result for result in self.results if result.reason)
 
     def table(self) -> str:
         """What every symbol gets, and below, why if that is not what was asked."""
         names = ", ".join(self.series)
         lines = [f"Linux {self.version}, {self.architecture}, for the kselftests of {names}"]
-        width = max((len(outcome.name) for outcome in self.outcomes), default=0)
-        for outcome in self.outcomes:
-            lacking = " nor ".join(outcome.instead_of)
+        width = max((len(result.name) for result in self.results), default=0)
+        for result in self.results:
+            lacking = " nor ".join(result.instead_of)
             remark = f"   this tree has no {lacking}" if lacking else ""
-            lines.append(f"  {outcome.name:{width}} {outcome.got}{remark}")
-        count = len(self.outcomes)
+            lines.append(f"  {result.name:{width}} {result.got}{remark}")
+        count = len(self.results)
         if not self.failed:
             return "\n".join([*lines, f"all {count} symbols are as asked"])
         lines.append(f"{len(self.failed)} of {count} symbols are not as asked:")
-        for outcome in self.failed:
-            got = f"{outcome.name} wants {outcome.wanted}, got {outcome.got}"
-            lines.append(f"  {got}: {outcome.reason} ({outcome.place})")
+        for result in self.failed:
+            got = f"{result.name} wants {result.wanted}, got {result.got}"
+            lines.append(f"  {got}: {result.reason} ({result.place})")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
@@ -103,80 +103,79 @@ class Plan:
             "series": list(self.series),
             "as_asked": not self.failed,
             "symbols": [
-                {**asdict(outcome), "instead_of": list(outcome.instead_of)}
-                for outcome in self.outcomes
+                {**asdict(result), "instead_of": list(result.instead_of)} for result in self.results
             ],
         }
 
 
-def wishes(
+def requests(
     environment: Environment, names: Sequence[str], architecture: Architecture
-) -> tuple[Wish, ...]:
+) -> tuple[Request, ...]:
     """What an architecture and the fragments of some series ask for, each symbol once.
 
     Raises UserError for a series that is not there, a wrong line, or two that contradict.
     """
     for name in names:
         catalogue.load(environment, name)
-    found: dict[tuple[str, ...], Wish] = {}
+    found: dict[tuple[str, ...], Request] = {}
     said: dict[str, tuple[str, str]] = {}
-    for wish in _asked(environment, names, architecture):
-        for symbol in wish.choices:
-            value, place = said.setdefault(symbol.name, (symbol.value, wish.place))
+    for request in _requests_of(environment, names, architecture):
+        for symbol in request.choices:
+            value, place = said.setdefault(symbol.name, (symbol.value, request.place))
             if value != symbol.value:
                 raise UserError(
-                    f"{wish.place}: {symbol.name} is to be {symbol.value!r}, and {value!r} "
+                    f"{request.place}: {symbol.name} is to be {symbol.value!r}, and {value!r} "
                     f"in {place}",
                     "one kernel cannot be both: configure the series one by one",
                 )
-        found.setdefault(tuple(symbol.name for symbol in wish.choices), wish)
+        found.setdefault(tuple(symbol.name for symbol in request.choices), request)
     return tuple(found.values())
 
 
-def plan(
+def configure(
     environment: Environment,
     tree: GitTree | DirectoryTree,
     names: Sequence[str],
     progress: Callable[[str], None] = lambda said: None,
     architecture: Architecture | None = None,
-) -> Plan:
+) -> Configuration:
     """What a tree makes of the configuration that some series want, on top of tinyconfig.
 
     architecture: the one that ARCH names, if not given.
     Raises UserError if fragments or Kconfig are wrong, or for an ARCH that is not known.
     """
     architecture = architecture or architectures.chosen()
-    asked = wishes(environment, names, architecture)
+    asked = requests(environment, names, architecture)
     # kconfiglib comes with it, and a wrong fragment can be told without.
     from dmabuf_patchgen.kernel import kconfig
 
     progress(f"reading Kconfig of {tree.label}")
-    with kconfig.opened(tree, architecture) as model:
+    with kconfig.loaded(tree, architecture) as model:
         progress("working out the configuration")
         meant = [next((one for one in w.choices if model.has(one.name)), None) for w in asked]
         model.tiny()
         model.merge(symbol.line for symbol in meant if symbol)
-        outcomes = tuple(
-            _outcome(model, wish, symbol) for wish, symbol in zip(asked, meant, strict=True)
+        results = tuple(
+            _result(model, request, symbol) for request, symbol in zip(asked, meant, strict=True)
         )
         header = f"{MARK}: {' '.join(names)}\n# {model.title}\n"
         series = tuple(names)
-        return Plan(tree.version, architecture.name, series, outcomes, model.text(header))
+        return Configuration(tree.version, architecture.name, series, results, model.text(header))
 
 
-def _outcome(model: "kconfig.Kconfig", wish: Wish, symbol: Symbol | None) -> Outcome:
+def _result(model: "kconfig.Kconfig", request: Request, symbol: Symbol | None) -> SymbolResult:
     if symbol is None:
-        first = wish.choices[0]
-        lacking = " nor ".join(one.name for one in wish.choices)
+        first = request.choices[0]
+        lacking = " nor ".join(one.name for one in request.choices)
         # What is not there is off, as may have been asked.
-        wanted_off = all(one.value == "n" for one in wish.choices)
+        wanted_off = all(one.value == "n" for one in request.choices)
         reason = "" if wanted_off else f"this tree has no {lacking}"
-        return Outcome(first.name, first.value, "n", reason, wish.place, ())
+        return SymbolResult(first.name, first.value, "n", reason, request.place, ())
     got = model.value(symbol.name)
     reason = "" if _same(got, symbol.value) else model.why(symbol.name, symbol.value)
-    before = wish.choices[: wish.choices.index(symbol)]
+    before = request.choices[: request.choices.index(symbol)]
     lacking_names = tuple(one.name for one in before)
-    return Outcome(symbol.name, symbol.value, got, reason, wish.place, lacking_names)
+    return SymbolResult(symbol.name, symbol.value, got, reason, request.place, lacking_names)
 
 
 def check_file(file: Path) -> None:
@@ -195,7 +194,7 @@ def write_file(file: Path, config: str) -> None:
     """Write a .config, whole or not at all. Raises UserError."""
     check_file(file)
     partial = None
-    with process.held():
+    with process.signals_blocked():
         try:
             handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.absolute().parent)
             partial = Path(name)
@@ -219,13 +218,13 @@ def _same(got: str, wanted: str) -> bool:
         return False
 
 
-def _asked(
+def _requests_of(
     environment: Environment, names: Sequence[str], architecture: Architecture
-) -> Iterator[Wish]:
+) -> Iterator[Request]:
     yield from _read(environment.root, COMMON)
     place = f"architectures/{architecture.name}.toml"
     for line in architecture.config:
-        yield _wish(line, place, place)
+        yield _request(line, place, place)
     for name in dict.fromkeys(names):
         file = f"{name}/{OF_SERIES}"
         # Without one, its tests want nothing besides.
@@ -233,7 +232,7 @@ def _asked(
             yield from _read(environment.root, file)
 
 
-def _read(root: Path, name: str) -> Iterator[Wish]:
+def _read(root: Path, name: str) -> Iterator[Request]:
     path = root / name
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -241,10 +240,10 @@ def _read(root: Path, name: str) -> Iterator[Wish]:
         raise UserError(f"{path}: {error}") from None
     for number, line in enumerate(map(str.strip, lines), 1):
         if line and (not line.startswith("#") or _UNSET.fullmatch(line)):
-            yield _wish(line, f"{name}:{number}", f"{path}:{number}")
+            yield _request(line, f"{name}:{number}", f"{path}:{number}")
 
 
-def _wish(line: str, place: str, where: str) -> Wish:
+def _request(line: str, place: str, where: str) -> Request:
     """What a line asks for. place: as it is told; where: as it is found if it is wrong."""
     unset = _UNSET.fullmatch(line)
     choices = [unset] if unset else _choices(line)
@@ -253,7 +252,7 @@ def _wish(line: str, place: str, where: str) -> Wish:
             f"{where}: no line of a .config: {line!r}",
             "write CONFIG_A=y, CONFIG_A=y|CONFIG_B=y or # CONFIG_A is not set",
         )
-    return Wish(tuple(map(_symbol, choices)), place)
+    return Request(tuple(map(_symbol, choices)), place)
 
 
 def _choices(line: str) -> list[re.Match[str]]:

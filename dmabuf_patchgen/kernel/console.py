@@ -28,7 +28,7 @@ _STUCK = re.compile(r"BUG: (?:soft|hard) lockup|self-detected stall|blocked for 
 _PANIC = re.compile(r"Kernel panic - not syncing|PANIC: (?:early exception|double fault)")
 
 
-class Ended(Enum):
+class BootStatus(Enum):
     """How a boot ended."""
 
     #: The guest came to its end and switched itself off.
@@ -50,7 +50,7 @@ class Boot:
     """
 
     console: str
-    ended: Ended
+    status: BootStatus
     seconds: float
     runner: str
     accelerator: str
@@ -75,13 +75,13 @@ class Boot:
     @property
     def trouble(self) -> str:
         """One line on what went wrong: the first cause, not what followed. Empty for POWER_OFF."""
-        if self.ended is Ended.POWER_OFF:
+        if self.status is BootStatus.POWER_OFF:
             return ""
-        if self.ended is Ended.LOST:
+        if self.status is BootStatus.LOST:
             return self.cause
         lines = self.console.splitlines()
         said = [_message(line) for line in lines]
-        if self.ended is Ended.PANIC:
+        if self.status is BootStatus.PANIC:
             return next(text[found.start() :] for text in said if (found := _FATAL.search(text)))
         last = [line.strip() for line in lines if line.strip()][-3:]
         stuck = next((text for text in said if _STUCK.search(text)), "")
@@ -94,7 +94,7 @@ def clean(said: bytes) -> str:
     return _CONTROL.sub("", _ESCAPE.sub("", said.decode(errors="replace")))
 
 
-def ended(console: str, returncode: int | None, *, late: bool) -> Ended:
+def status(console: str, returncode: int | None, *, late: bool) -> BootStatus:
     """How a guest ended.
 
     returncode: that of QEMU, None where it was ended by us; late: because the time was over.
@@ -104,10 +104,10 @@ def ended(console: str, returncode: int | None, *, late: bool) -> Ended:
     rest = console[off.end() :] if off else console
     # Most consoles need not be looked at line by line.
     if _PANIC.search(rest) and any(_PANIC.search(_message(line)) for line in rest.splitlines()):
-        return Ended.PANIC
+        return BootStatus.PANIC
     if off and returncode == 0:
-        return Ended.POWER_OFF
-    return Ended.HANG if late else Ended.LOST
+        return BootStatus.POWER_OFF
+    return BootStatus.HANG if late else BootStatus.LOST
 
 
 def _line(what: str) -> re.Pattern[str]:

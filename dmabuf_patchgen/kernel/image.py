@@ -14,7 +14,7 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, configuration, kbuild
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.kernel.bootable import RECIPE, Bootable, State, Wanted, kconfigs
+from dmabuf_patchgen.kernel.bootable import RECIPE, Bootable, KernelConfig, State, kconfigs
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
@@ -105,17 +105,17 @@ class Kernels:
         self._jobs = jobs
         self._fresh: set[str] = set()
         self._stack = ExitStack()
-        self._bench: Bootable | None = None
-        self._settled: Wanted | None = None
+        self._build_directory: Bootable | None = None
+        self._config: KernelConfig | None = None
         self.tools = kbuild.toolchain()
         self.fingerprint = cache.fingerprint(tree)
-        wished = configuration.wishes(environment, self._series, architecture)
+        requests = configuration.requests(environment, self._series, architecture)
         self._about = [
             RECIPE,
             self.fingerprint,
             architecture.name,
             asdict(self.tools),
-            [[symbol.line for symbol in wish.choices] for wish in wished],
+            [[symbol.line for symbol in request.choices] for request in requests],
         ]
 
     def __enter__(self) -> "Kernels":
@@ -143,7 +143,7 @@ class Kernels:
         key = self._key(image, state)
         place = self._place(key)
         if not self._has(place):
-            made = self._opened().build(state, self._wanted(state), image)
+            made = self._bootable().build(state, self._kernel_config(state), image)
             self._keep(made, place)
         cache.touch(place)
         return Kernel(place, key)
@@ -155,7 +155,7 @@ class Kernels:
         key = self._key("tests", state)
         place = self._place(key)
         if not self._has(place):
-            made = self._opened().install(state)
+            made = self._bootable().install(state)
             self._keep(made, place)
         cache.touch(place)
         return Tests(place, key)
@@ -169,7 +169,7 @@ class Kernels:
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     def _place(self, key: str) -> Path:
-        return cache.room("kernels") / key
+        return cache.directory("kernels") / key
 
     def _has(self, place: Path) -> bool:
         return place.is_dir() and (self._kept or place.name in self._fresh)
@@ -177,49 +177,49 @@ class Kernels:
     def _keep(self, made: Path, place: Path) -> None:
         """Move what was made to where it is kept: it is there whole, or not at all."""
         # Nobody else makes it: the build directory of the tree is locked.
-        with process.held():
+        with process.signals_blocked():
             shutil.rmtree(place, ignore_errors=True)
             made.rename(place)
         self._fresh.add(place.name)
         cache.evict("kernels")
 
-    def _opened(self) -> Bootable:
-        if self._bench is None:
-            self._bench = Bootable(
+    def _bootable(self) -> Bootable:
+        if self._build_directory is None:
+            self._build_directory = Bootable(
                 self._stack, self._tree, self.tools, self._touched, self._progress, self._jobs
             )
-        return self._bench
+        return self._build_directory
 
-    def _wanted(self, state: State) -> Wanted:
+    def _kernel_config(self, state: State) -> KernelConfig:
         """The configuration, worked out once: that of the first state serves all of them."""
-        if self._settled is None:
+        if self._config is None:
             place = self._place(self._key("config", State("", kconfigs(state))))
             if not self._has(place):
-                made = self._opened().fresh("configuration")
+                made = self._bootable().fresh("configuration")
                 self._work_out(state, made)
                 self._keep(made, place)
             cache.touch(place)
             symbols = (place / "symbols").read_text(encoding="utf-8").splitlines()
             config = (place / "config").read_text(encoding="utf-8")
-            self._settled = Wanted(config, tuple(symbols))
-        return self._settled
+            self._config = KernelConfig(config, tuple(symbols))
+        return self._config
 
     def _work_out(self, state: State, place: Path) -> None:
         """Write what kconfiglib makes of the fragments. Raises UserError, with the reason."""
-        forest = self._opened().show(state)
-        plan = configuration.plan(
+        forest = self._bootable().show(state)
+        result = configuration.configure(
             self._environment, forest, self._series, self._progress, self._architecture
         )
-        if plan.failed:
-            one = plan.failed[0]
+        if result.failed:
+            one = result.failed[0]
             raise UserError(
                 f"{self._tree.label}: the kernel cannot be configured for these tests: "
                 f"{one.name} wants {one.wanted}, got {one.got}: {one.reason}",
                 f"see dmabuf-patchgen config {' '.join(self._series)}",
             )
-        symbols = (f"{_line(one.name, one.wanted)}\n" for one in plan.outcomes)
+        symbols = (f"{_line(one.name, one.wanted)}\n" for one in result.results)
         (place / "symbols").write_text("".join(symbols), encoding="utf-8")
-        (place / "config").write_text(plan.config, encoding="utf-8")
+        (place / "config").write_text(result.config, encoding="utf-8")
 
 
 def _line(name: str, value: str) -> str:

@@ -18,9 +18,9 @@ SCRIPTS = {
     "usr/bin/perl": DATA / "guest-perl",
     "usr/bin/timeout": DATA / "guest-timeout",
 }
-#: Where the kselftests are in the guest.
+#: TreeOptions the kselftests are in the guest.
 _TESTS = "kselftest"
-#: Where busybox puts links to itself, and where something is mounted.
+#: TreeOptions busybox puts links to itself, and where something is mounted.
 _DIRECTORIES = ("bin", "dev", "proc", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 
@@ -30,7 +30,7 @@ _HEADER = 110
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _CpioEntry:
     """A file of the archive. device: major and minor number of a device."""
 
     name: str
@@ -46,22 +46,22 @@ def write(place: Path, *, busybox: Path, tests: Path) -> None:
     wrote, with static programs. Raises UserError for what no file system of a guest could hold,
     and if it cannot be written.
     """
-    entries = [_Entry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
+    entries = [_CpioEntry(name, stat.S_IFDIR | 0o755) for name in _DIRECTORIES]
     entries += [
-        _Entry("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes()),
+        _CpioEntry("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes()),
         # The kernel opens it for init before anything is mounted.
-        _Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+        _CpioEntry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
         *(
-            _Entry(name, stat.S_IFREG | 0o755, script.read_bytes())
+            _CpioEntry(name, stat.S_IFREG | 0o755, script.read_bytes())
             for name, script in SCRIPTS.items()
         ),
-        _Entry(_TESTS, stat.S_IFDIR | 0o755),
+        _CpioEntry(_TESTS, stat.S_IFDIR | 0o755),
         *_below(tests, _TESTS),
     ]
     # A directory comes before what is in it.
     entries.sort(key=lambda entry: entry.name)
     archive = b"".join(_newc(number, entry) for number, entry in enumerate(entries, 1))
-    archive += _newc(0, _Entry(_TRAILER, 0))
+    archive += _newc(0, _CpioEntry(_TRAILER, 0))
     partial = place.with_name(f"{place.name}.partial")
     try:
         # It is made anew more often than it is read.
@@ -95,25 +95,25 @@ def unpack(archive: Path, directory: Path) -> None:
             place.chmod(stat.S_IMODE(mode))
 
 
-def _below(directory: Path, name: str) -> Iterator[_Entry]:
+def _below(directory: Path, name: str) -> Iterator[_CpioEntry]:
     """All that is below a directory; of a file's mode only whether it can be executed."""
     with os.scandir(directory) as found:
         for one in found:
             path, inside = Path(one.path), f"{name}/{one.name}"
             mode = one.stat(follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
-                yield _Entry(inside, stat.S_IFLNK | 0o777, os.fsencode(path.readlink()))
+                yield _CpioEntry(inside, stat.S_IFLNK | 0o777, os.fsencode(path.readlink()))
             elif stat.S_ISDIR(mode):
-                yield _Entry(inside, stat.S_IFDIR | 0o755)
+                yield _CpioEntry(inside, stat.S_IFDIR | 0o755)
                 yield from _below(path, inside)
             elif stat.S_ISREG(mode):
                 allowed = 0o755 if mode & stat.S_IXUSR else 0o644
-                yield _Entry(inside, stat.S_IFREG | allowed, path.read_bytes())
+                yield _CpioEntry(inside, stat.S_IFREG | allowed, path.read_bytes())
             else:
                 raise UserError(f"{path} is no file that a test could need")
 
 
-def _newc(number: int, entry: _Entry) -> bytes:
+def _newc(number: int, entry: _CpioEntry) -> bytes:
     """An entry as Documentation/driver-api/early-userspace/buffer-format.rst has it."""
     name = os.fsencode(entry.name) + b"\0"
     links = 2 if stat.S_ISDIR(entry.mode) else 1

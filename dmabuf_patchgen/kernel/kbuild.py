@@ -23,7 +23,7 @@ from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 Progress = Callable[[str], None]
 
 DATA = Path(__file__).parent / "data"
-#: Where a tree has its kselftests.
+#: TreeOptions a tree has its kselftests.
 SELFTESTS = "tools/testing/selftests"
 #: The directory every prepared build holds objects of.
 SCOPE = "drivers/dma-buf/"
@@ -95,7 +95,7 @@ def environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MakeResult:
     """One run of make."""
 
     returncode: int
@@ -127,7 +127,7 @@ class Made:
 class Build:
     """A build directory that follows the state of a forest.
 
-    options: further arguments of make; hear: is told each line that make says; jobs: how many
+    options: further arguments of make; on_line: is told each line that make says; jobs: how many
     at the same time, 0 for as many as there are processors.
     said, sparse: what compiler and checker say of each object in the present state.
     """
@@ -137,13 +137,13 @@ class Build:
         place: Path,
         tools: Toolchain,
         options: Sequence[str] = ("--keep-going", "W=1"),
-        hear: Progress | None = None,
+        on_line: Progress | None = None,
         jobs: int = 0,
     ) -> None:
         self.place = place
         self.tools = tools
         self._options = options
-        self._hear = hear
+        self._on_line = on_line
         self._jobs = jobs or os.cpu_count() or 1
         self.out = place / "out"
         #: For the checks' own files, emptied with every run.
@@ -153,10 +153,10 @@ class Build:
 
     @property
     def root(self) -> Path:
-        """Where the forest must be: paths in a build directory are absolute."""
+        """TreeOptions the forest must be: paths in a build directory are absolute."""
         return self.place / "src"
 
-    def make(self, *targets: str) -> Made:
+    def make(self, *targets: str) -> MakeResult:
         """Run make. Targets are kept together in its output."""
         argv = (
             *("make", "-C", str(self.root), f"O={self.out}", f"-j{self._jobs}"),
@@ -166,10 +166,10 @@ class Build:
             *targets,
         )
         # Messages belong to the command line above them, so both streams go into one.
-        done = process.run(argv, env=environment(), check=False, merged=True, hear=self._hear)
-        return Made(done.returncode, done.text, parse_build(done.text, str(self.root)))
+        done = process.run(argv, env=environment(), check=False, merged=True, on_line=self._on_line)
+        return MakeResult(done.returncode, done.text, parse_build(done.text, str(self.root)))
 
-    def must(self, *targets: str) -> Made:
+    def must(self, *targets: str) -> MakeResult:
         """Run make for what no patch may break. Raises MissingTool or UserError if it fails."""
         made = self.make(*targets)
         if made.returncode:
@@ -214,7 +214,7 @@ class Build:
 
 
 @contextlib.contextmanager
-def opened(
+def prepared(
     tree: GitTree | DirectoryTree, touched: Iterable[str], progress: Progress
 ) -> Iterator[tuple[Build, Forest]]:
     """A prepared build of a tree and the forest it builds, both in the tree's own state.
@@ -256,7 +256,7 @@ def is_kept(fingerprint: str, tools: Toolchain) -> bool:
 def _place(name: str, tools: Toolchain) -> Path:
     data = [(DATA / file).read_text() for file in ("check.config", "sparse-canary.h")]
     what = json.dumps([name, data, asdict(tools)])
-    return cache.room("build") / hashlib.sha256(what.encode()).hexdigest()[:32]
+    return cache.directory("build") / hashlib.sha256(what.encode()).hexdigest()[:32]
 
 
 def _prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> None:

@@ -151,7 +151,7 @@ class Kconfig:
 
 
 @contextlib.contextmanager
-def opened(tree: GitTree | DirectoryTree, architecture: Architecture) -> Iterator[Kconfig]:
+def loaded(tree: GitTree | DirectoryTree, architecture: Architecture) -> Iterator[Kconfig]:
     """The Kconfig of a tree for an architecture and the compiler that the environment chooses.
 
     Raises UserError if it cannot be read, MissingTool without a compiler.

@@ -14,7 +14,7 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import console
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.kbuild import Progress
 
 #: Nothing but what the architecture's file names, and a serial port.
@@ -159,14 +159,14 @@ def watched(
     """
     begin = time.monotonic()
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(log)) if log else None
+        file = stack.enter_context(_open_log(log)) if log else None
         listener = _Listener(file, progress)
         done = process.stream(argv, take=listener.take, timeout=limit, merged=merged)
     text = console.clean(bytes(listener.said))
     if (done.returncode or 0) > 0 and not text.strip():
         raise UserError(f"{argv[0]} ended before the guest began: {done.last_words}")
-    how = console.ended(text, done.returncode, late=done.late)
-    cause = _cause(done, argv[0]) if how is Ended.LOST else ""
+    how = console.status(text, done.returncode, late=done.late)
+    cause = _cause(done, argv[0]) if how is BootStatus.LOST else ""
     return Boot(text, how, time.monotonic() - begin, runner, accelerator, cause)
 
 
@@ -200,7 +200,7 @@ class _Listener:
         self._told = end
 
 
-def _opened(log: Path) -> BinaryIO:
+def _open_log(log: Path) -> BinaryIO:
     try:
         # Unbuffered: what was said is there even if we are killed.
         return log.open("wb", buffering=0)

@@ -34,7 +34,7 @@ _PERSON = re.compile(r"^[A-Z][\w-]*: (.*<\S+@\S+>)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PrepOptions:
     """What the user asked prep for.
 
     names, typed: series and parameters as for render; base: as given with --base, None for
@@ -99,7 +99,7 @@ class Plan:
 def plan(
     environment: Environment,
     tree: GitTree,
-    wish: Wish,
+    options: PrepOptions,
     progress: Callable[[str], None],
     *,
     check: bool = True,
@@ -119,21 +119,23 @@ def plan(
             "git config --global user.email you@example.com",
         )
     known = settings.read(tree.repo)
-    slug = tracking.default_slug(wish.names) if wish.slug is None else wish.slug
+    slug = tracking.default_slug(options.names) if options.slug is None else options.slug
     tracking.check_slug(slug)
     name = f"b4/{slug}"
-    before = _before(tree, name, wish.strategy)
-    strategy = before[1].strategy if before else wish.strategy or known.strategy
-    rendered = _signed(render(environment, tree, wish.names, wish.typed), author, wish.signoff)
+    before = _before(tree, name, options.strategy)
+    strategy = before[1].strategy if before else options.strategy or known.strategy
+    rendered = _signed(
+        render(environment, tree, options.names, options.typed), author, options.signoff
+    )
     if not rendered.commits:
         raise UserError(f"{tree.label}: nothing to send: the tree has all of it")
     when = branch.date(tree, rendered.revised)
     made = mails(tree, rendered.commits, author, when)
     patches = [Patch(c, m.content) for c, m in zip(rendered.commits, made, strict=True)]
-    if wish.evidence:
-        _must_match(tree, wish.evidence, made)
+    if options.evidence:
+        _must_match(tree, options.evidence, made)
     report = verdict.check(tree, patches, progress) if check else verdict.known(tree, patches)
-    if report and report.failed and not wish.allow_findings:
+    if report and report.failed and not options.allow_findings:
         raise Findings(report)
     progress("collecting recipients")
     series = [catalogue.load(environment, one) for one in rendered.series]
@@ -141,11 +143,11 @@ def plan(
         tree,
         [mail.content for mail in made],
         tuple(dict.fromkeys(address for one in series for address in one.lists)),
-        (*known.to, *wish.to),
-        (*known.cc, *wish.cc, *_credited(rendered, author)),
+        (*known.to, *options.to),
+        (*known.cc, *options.cc, *_credited(rendered, author)),
         known.exclude,
     )
-    base = _base_name(tree, wish.base)
+    base = _base_name(tree, options.base)
     with scratch_in(tree.repo) as repo:
         tip = repo.import_commits(rendered.commits, tree.commit, tree, author.at(when))
     replaces = branch.tip(tree.repo, name) if before else None
@@ -153,7 +155,7 @@ def plan(
         series=rendered.series,
         parameters=rendered.parameters,
         revised={one.name: f"{one.revised:%Y-%m-%d}" for one in series},
-        signed=wish.signoff,
+        signed=options.signoff,
         base=tree.commit,
         tip=tip,
         strategy=strategy,
@@ -166,11 +168,11 @@ def plan(
         environment,
         rendered,
         version=record.revision,
-        evidence=wish.evidence,
+        evidence=options.evidence,
         checked=passed,
         base=_told_base(tree, base),
     )
-    letter = _letter(text, to, author if wish.signoff else None, record.changes)
+    letter = _letter(text, to, author if options.signoff else None, record.changes)
     return Plan(
         branch=name,
         base=base,
@@ -215,7 +217,7 @@ def write(tree: GitTree, plan: Plan, progress: Callable[[str], None]) -> tuple[M
     with b4.workbench(tree, plan.branch, tip, plan.base, plan.configuration) as bench:
         bench.preflight()
         sent = tuple(Mail(name, content) for name, content in bench.mails())
-    with process.held():
+    with process.signals_blocked():
         _point(tree, plan, tip)
     return sent
 

@@ -86,7 +86,7 @@ def _asked(tree: Tree, mails: Sequence[bytes]) -> tuple[list[str], list[str]]:
             with ThreadPoolExecutor(2) as pool:
                 # Threads inherit it that signals are held back: one that took them would let
                 # them through while this one, which is to clear away, holds them back.
-                with process.held():
+                with process.signals_blocked():
                     people = pool.submit(_run, tree, root, _PEOPLE, patches)
                     lists = pool.submit(_run, tree, root, _LISTS, patches)
                 return people.result(), lists.result()

@@ -4,13 +4,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.prove import ktap
 from dmabuf_patchgen.prove.evidence import Outcome, Result, Verdict
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
 
 #: A test: its program, and its name in it, empty for a program that says nothing of its tests.
-Name = tuple[str, str]
+TestName = tuple[str, str]
 
 _OUTCOMES = {
     ktap.Status.PASS: Outcome.PASS,
@@ -23,7 +23,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TestRun:
     """What a test said on one kernel. why: in one line, empty for a pass.
 
     text: all that stands in its diagnostics or, if the kernel went down, in the kernel's log.
@@ -34,21 +34,21 @@ class Said:
     text: str
 
 
-def read(boots: Iterable[tuple[Sequence[str], Boot]]) -> dict[Name, Said]:
+def read(boots: Iterable[tuple[Sequence[str], Boot]]) -> dict[TestName, TestRun]:
     """What each test said. boots: with the tests that each was to run, as `collection:test`."""
-    found: dict[Name, Said] = {}
+    found: dict[TestName, TestRun] = {}
     for names, boot in boots:
         found |= _read(names, boot)
     return found
 
 
-def _read(names: Sequence[str], boot: Boot) -> dict[Name, Said]:
-    found: dict[Name, Said] = {}
+def _read(names: Sequence[str], boot: Boot) -> dict[TestName, TestRun]:
+    found: dict[TestName, TestRun] = {}
     log = ktap.parse(boot.tests)
     programs = {_program(test.name): test for test in log.tests}
     for leaf in log.leaves():
         program = _program(leaf.path[0])
-        found[program, " ".join(leaf.path[1:])] = _said(leaf.test, boot)
+        found[program, " ".join(leaf.path[1:])] = _test_run(leaf.test, boot)
     for name in names:
         program = name.rpartition(":")[2]
         test = programs.get(program)
@@ -57,7 +57,7 @@ def _read(names: Sequence[str], boot: Boot) -> dict[Name, Said]:
             found[program, ""] = _unfinished(boot, "")
         elif test.subtests and _is_odd(test):
             # It has more to tell than its tests have.
-            found[program, ""] = _said(test, boot)
+            found[program, ""] = _test_run(test, boot)
     return found
 
 
@@ -73,7 +73,7 @@ def _is_odd(test: ktap.Test) -> bool:
     return bool(test.problems)
 
 
-def _said(test: ktap.Test, boot: Boot) -> Said:
+def _test_run(test: ktap.Test, boot: Boot) -> TestRun:
     outcome = _OUTCOMES[test.status]
     if test.subtests and test.problems:
         outcome = Outcome.FAIL
@@ -81,20 +81,20 @@ def _said(test: ktap.Test, boot: Boot) -> Said:
     if ktap.NO_RESULT in test.problems:
         return _unfinished(boot, text)
     if outcome is Outcome.PASS:
-        return Said(outcome, "", text)
+        return TestRun(outcome, "", text)
     if outcome is Outcome.SKIP:
-        return Said(
+        return TestRun(
             outcome, f"{test.status.value}: {_line(test.reason) or 'no reason given'}", text
         )
     told = (line for line in test.diagnostics if "xpected" in line)
     why = next(told, "") or test.reason or "; ".join(test.problems) or "no reason given"
-    return Said(outcome, _line(why), text)
+    return TestRun(outcome, _line(why), text)
 
 
-def _unfinished(boot: Boot, text: str) -> Said:
-    if boot.ended is Ended.POWER_OFF:
-        return Said(Outcome.FAIL, "it did not tell a result", text)
-    return Said(Outcome.CRASH, _line(f"{boot.ended.value}: {boot.trouble}"), boot.kernel_log)
+def _unfinished(boot: Boot, text: str) -> TestRun:
+    if boot.status is BootStatus.POWER_OFF:
+        return TestRun(Outcome.FAIL, "it did not tell a result", text)
+    return TestRun(Outcome.CRASH, _line(f"{boot.status.value}: {boot.trouble}"), boot.kernel_log)
 
 
 def _line(text: str) -> str:
@@ -103,8 +103,8 @@ def _line(text: str) -> str:
 
 
 def compare(
-    base: Mapping[Name, Said],
-    tip: Mapping[Name, Said],
+    base: Mapping[TestName, TestRun],
+    tip: Mapping[TestName, TestRun],
     expectations: Expectations,
     ours: Iterable[str],
 ) -> tuple[Result, ...]:
@@ -125,26 +125,26 @@ def compare(
             own=name[0] in programs,
         )
         for name in names
-        # Where a program's tests are told, it is only by itself if it failed besides.
+        # TreeOptions a program's tests are told, it is only by itself if it failed besides.
         if name[1]
         or name[0] not in telling
         or Outcome.FAIL in (_at(base, name).outcome, _at(tip, name).outcome)
     )
 
 
-def _at(said: Mapping[Name, Said], name: Name) -> Said:
+def _at(said: Mapping[TestName, TestRun], name: TestName) -> TestRun:
     """What a test said; of one that is not there, what its program came to."""
     if name in said:
         return said[name]
     program, test = name
     if not test:
         # Only told of a program that ends otherwise than its tests.
-        return Said(Outcome.PASS, "", "")
-    return said.get((program, ""), Said(Outcome.FAIL, "it did not tell a result", ""))
+        return TestRun(Outcome.PASS, "", "")
+    return said.get((program, ""), TestRun(Outcome.FAIL, "it did not tell a result", ""))
 
 
 def _result(
-    name: Name, base: Said, tip: Said, expectation: Expectation | None, *, own: bool
+    name: TestName, base: TestRun, tip: TestRun, expectation: Expectation | None, *, own: bool
 ) -> Result:
     if not own:
         verdict, why = _of_the_tree(base, tip)
@@ -163,7 +163,7 @@ def _result(
     )
 
 
-def _that_tells(base: Said, tip: Said, expectation: Expectation) -> tuple[Verdict, str]:
+def _that_tells(base: TestRun, tip: TestRun, expectation: Expectation) -> tuple[Verdict, str]:
     skipped = _skipped(base, tip)
     if skipped:
         return Verdict.NOT_PROVED, skipped
@@ -180,7 +180,7 @@ def _that_tells(base: Said, tip: Said, expectation: Expectation) -> tuple[Verdic
     return Verdict.NOT_PROVED, f"with the series as well: {tip.why}"
 
 
-def _control(base: Said, tip: Said) -> tuple[Verdict, str]:
+def _control(base: TestRun, tip: TestRun) -> tuple[Verdict, str]:
     skipped = _skipped(base, tip)
     if skipped:
         return Verdict.NOT_PROVED, skipped
@@ -191,14 +191,14 @@ def _control(base: Said, tip: Said) -> tuple[Verdict, str]:
     return Verdict.CONTROL, ""
 
 
-def _skipped(base: Said, tip: Said) -> str:
+def _skipped(base: TestRun, tip: TestRun) -> str:
     for said, where in ((base, "without"), (tip, "with")):
         if said.outcome is Outcome.SKIP:
             return f"{where} the series: {said.why}"
     return ""
 
 
-def _of_the_tree(base: Said, tip: Said) -> tuple[Verdict, str]:
+def _of_the_tree(base: TestRun, tip: TestRun) -> tuple[Verdict, str]:
     if base.outcome is tip.outcome:
         return Verdict.UNCHANGED, ""
     why = f"a test of the tree, with the series: {tip.why or 'passes'}"
@@ -207,7 +207,7 @@ def _of_the_tree(base: Said, tip: Said) -> tuple[Verdict, str]:
     return Verdict.NOT_PROVED, why
 
 
-def stale(expectations: Expectations, names: Iterable[Name]) -> tuple[str, ...]:
+def stale(expectations: Expectations, names: Iterable[TestName]) -> tuple[str, ...]:
     """What expectations say of tests that are not there, one line each."""
     known = tuple(names)
     lines = []

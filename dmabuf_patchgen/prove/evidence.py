@@ -161,14 +161,14 @@ def load(path: Path) -> Evidence:
     except (ValueError, RecursionError) as error:
         # No UTF-8, or no JSON.
         raise UserError(f"{path}: not JSON: {error}", _HINT) from None
-    return _evidence(_Entry(path, "", held))
+    return _evidence(_Field(path, "", held))
 
 
 _Member = TypeVar("_Member", bound=Enum)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Field:
     """A value of the file and the key that it stands under, for messages."""
 
     path: Path
@@ -178,19 +178,19 @@ class _Entry:
     def wrong(self, what: str) -> UserError:
         return UserError(f"{self.path}: {self.key or 'the whole'}: {what}", _HINT)
 
-    def under(self, key: str) -> "_Entry":
+    def under(self, key: str) -> "_Field":
         if not isinstance(self.value, Mapping):
             raise self.wrong("not an object")
         name = f"{self.key}.{key}" if self.key else key
         if key not in self.value:
             raise UserError(f"{self.path}: {name} is missing", _HINT)
-        return _Entry(self.path, name, self.value[key])
+        return _Field(self.path, name, self.value[key])
 
-    def entries(self) -> "Iterable[_Entry]":
+    def entries(self) -> "Iterable[_Field]":
         if not isinstance(self.value, list):
             raise self.wrong("not a list")
         return (
-            _Entry(self.path, f"{self.key}[{number}]", value)
+            _Field(self.path, f"{self.key}[{number}]", value)
             for number, value in enumerate(self.value)
         )
 
@@ -227,7 +227,7 @@ class _Entry:
         return known[self.value]
 
 
-def _evidence(whole: _Entry) -> Evidence:
+def _evidence(whole: _Field) -> Evidence:
     tree, runner, verdict = whole.under("tree"), whole.under("runner"), whole.under("verdict")
     if verdict.text() not in ("proved", "not proved"):
         raise verdict.wrong(f"{verdict.value!r} is neither proved nor not proved")
@@ -257,7 +257,7 @@ def _evidence(whole: _Entry) -> Evidence:
     return evidence
 
 
-def _result(entry: _Entry) -> Result:
+def _result(entry: _Field) -> Result:
     test = Result(
         name=entry.under("name").said(),
         base=entry.under("base").one_of(Outcome),

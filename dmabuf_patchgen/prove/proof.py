@@ -22,7 +22,7 @@ from dmabuf_patchgen.kernel.console import Boot
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.prove import comparison, expectation
-from dmabuf_patchgen.prove.comparison import Name, Said
+from dmabuf_patchgen.prove.comparison import TestName, TestRun
 from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
@@ -43,7 +43,7 @@ _TROUBLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ProofOptions:
     """What is to be proved, and how.
 
     names: of series; typed: parameters as the user typed them; runner: qemu or vng; limit:
@@ -110,7 +110,7 @@ def _counts(tests: Sequence[Result]) -> str:
 def prove(
     environment: Environment,
     tree: GitTree | DirectoryTree,
-    wish: Wish,
+    options: ProofOptions,
     progress: Progress,
 ) -> Proof:
     """Build and boot a tree without and with some series, and compare what the tests say.
@@ -118,11 +118,11 @@ def prove(
     Raises UserError or MissingTool if that cannot be done; what speaks against the series is
     in the proof, never an exception.
     """
-    runner, architecture = boots.runner(wish.runner, architectures.chosen())
-    rendered = render(environment, tree, wish.names, wish.typed)
+    runner, architecture = boots.runner(options.runner, architectures.chosen())
+    rendered = render(environment, tree, options.names, options.typed)
     if not rendered.commits:
         raise UserError(
-            f"{tree.label}: has all of {', '.join(wish.names)}, so there is nothing to prove",
+            f"{tree.label}: has all of {', '.join(options.names)}, so there is nothing to prove",
             "give the revision without it: --base REV",
         )
     expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
@@ -138,17 +138,17 @@ def prove(
             [*series],
             touched,
             progress,
-            kept=wish.kept,
-            jobs=wish.jobs,
+            kept=options.kept,
+            jobs=options.jobs,
         ) as kernels,
     ):
-        guests = Boots(architecture, runner, wish.limit, scratch, progress, kept=wish.kept)
-        trial = _Trial(kernels, guests, expected, states)
-        trial.run(each_commit=wish.each_commit)
-    return _told(tree, wish, rendered, kernels, architecture, expected, trial)
+        guests = Boots(architecture, runner, options.limit, scratch, progress, kept=options.kept)
+        proof_run = _ProofRun(kernels, guests, expected, states)
+        proof_run.run(each_commit=options.each_commit)
+    return _told(tree, options, rendered, kernels, architecture, expected, proof_run)
 
 
-class _Trial:
+class _ProofRun:
     """The states of a tree under test, and what came of it."""
 
     def __init__(
@@ -166,7 +166,7 @@ class _Trial:
         self.config = ""
         self.logs: dict[str, str] = {}
         self.boots: list[Boot] = []
-        self.said: dict[str, dict[Name, Said]] = {}
+        self.said: dict[str, dict[TestName, TestRun]] = {}
         self.symbols: tuple[str, ...] = ()
 
     def run(self, *, each_commit: bool) -> None:
@@ -259,21 +259,21 @@ def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[st
 
 def _told(
     tree: GitTree | DirectoryTree,
-    wish: Wish,
+    options: ProofOptions,
     rendered: Rendered,
     kernels: Kernels,
     architecture: Architecture,
     expected: Expectations,
-    trial: _Trial,
+    proof_run: _ProofRun,
 ) -> Proof:
-    base = trial.said.get("before the series", {})
-    tip = next(reversed(trial.said.values()), {})
+    base = proof_run.said.get("before the series", {})
+    tip = next(reversed(proof_run.said.values()), {})
     results: tuple[Result, ...] = ()
-    problems = list(trial.problems)
-    if trial.said:
+    problems = list(proof_run.problems)
+    if proof_run.said:
         results = comparison.compare(base, tip, expected, _own_programs(rendered))
         problems += comparison.stale(expected, [*base, *tip])
-    about = next(iter(trial.boots), None)
+    about = next(iter(proof_run.boots), None)
     evidence = Evidence(
         tool=f"dmabuf-patchgen {__version__}",
         tree=Version(tree.version, _id(tree, kernels)),
@@ -283,15 +283,15 @@ def _told(
             about.runner.removeprefix("qemu ") if about else "none",
             Accelerator(about.accelerator) if about else Accelerator.TCG,
         ),
-        configuration=trial.symbols,
+        configuration=proof_run.symbols,
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
         problems=tuple(problems),
-        logs=trial.logs,
-        command=_command(tree, wish, kernels),
+        logs=proof_run.logs,
+        command=_command(tree, options, kernels),
     )
     held = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
-    contents = {FILE: held, "config": trial.config, **trial.logs}
+    contents = {FILE: held, "config": proof_run.config, **proof_run.logs}
     files = (Mail(name, content.encode(errors="replace")) for name, content in contents.items())
     return Proof(rendered, evidence, tuple(files))
 
@@ -319,17 +319,17 @@ def _patch_ids(tree: GitTree | DirectoryTree, rendered: Rendered) -> tuple[str, 
     return tuple(next(iter(commits.patch_ids(where, mail.content))) for mail in made)
 
 
-def _command(tree: GitTree | DirectoryTree, wish: Wish, kernels: Kernels) -> str:
+def _command(tree: GitTree | DirectoryTree, options: ProofOptions, kernels: Kernels) -> str:
     """What makes the same proof again, wherever the tree lies."""
     where = tree.repo if isinstance(tree, GitTree) else tree.root
     words = [*kernels.tools.choices, "dmabuf-patchgen", "-C", where.name]
     if isinstance(tree, GitTree):
-        words += ["--base", wish.base or tree.commit[:12]]
-    words += ["prove", *wish.names]
-    for name, value in wish.typed.items():
+        words += ["--base", options.base or tree.commit[:12]]
+    words += ["prove", *options.names]
+    for name, value in options.typed.items():
         words += ["-p", f"{name}={value}"]
-    if wish.runner != "qemu":
-        words += ["--runner", wish.runner]
-    if wish.each_commit:
+    if options.runner != "qemu":
+        words += ["--runner", options.runner]
+    if options.each_commit:
         words.append("--each-commit")
     return shlex.join([*words, "-o", "proof"])

@@ -114,7 +114,7 @@ def point(
     what: told in the reflog; replaces: tip of the branch that is replaced, None for a new one.
     """
     # The hook of a repository that only shall get a branch has no say in it.
-    with process.held():
+    with process.signals_blocked():
         git.git(
             repo, "-c", "core.hooksPath=/dev/null",
             "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",

@@ -57,7 +57,7 @@ def write(directory: Path, mails: Sequence[Mail], about: dict[str, Any]) -> None
     contents = {mail.name: mail.content for mail in mails} | {MANIFEST: manifest.encode()}
     directory = directory.absolute()
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    with process.held():
+    with process.signals_blocked():
         try:
             directory.mkdir(parents=True, exist_ok=True)
             # Within the directory, which may be a mount point or somebody's current one.

@@ -36,7 +36,7 @@ class Identity:
         return f"{clean} <{address}> {int(when.timestamp())} +0000".encode()
 
 
-#: Where nobody says who they are, or it does not matter.
+#: TreeOptions nobody says who they are, or it does not matter.
 ANONYMOUS = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
 
 
@@ -153,5 +153,5 @@ def scratch_in(repo: Path) -> Iterator[Scratch]:
         (incoming / "info" / "alternates").write_bytes(os.fsencode(objects) + b"\n")
         with scratch(incoming, said[1]) as made:
             yield made
-        with process.held():
+        with process.signals_blocked():
             _migrate(incoming, objects)

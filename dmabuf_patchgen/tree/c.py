@@ -180,7 +180,7 @@ class CFile:
         return None
 
     def after_declarations(self, function: Definition) -> int | None:
-        """Where the first statement of a function may stand, after its declarations."""
+        """TreeOptions the first statement of a function may stand, after its declarations."""
         block = function.node.child_by_field_name("body")
         if block is None:
             return None

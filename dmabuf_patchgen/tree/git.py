@@ -89,7 +89,7 @@ def commit_id(repo: Path, revision: str) -> str:
     return said.text.strip()
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """An entry of a git tree object: mode in octal digits, id in hex."""
 
     mode: str
@@ -143,7 +143,7 @@ class ObjectReader:
         return self._child
 
 
-def parse_tree(body: bytes, id_bytes: int) -> dict[str, Entry]:
+def parse_tree(body: bytes, id_bytes: int) -> dict[str, TreeEntry]:
     """The entries of a raw tree object; id_bytes is 20 for SHA-1 and 32 for SHA-256."""
     entries = {}
     at = 0
@@ -152,6 +152,6 @@ def parse_tree(body: bytes, id_bytes: int) -> dict[str, Entry]:
         nul = body.index(b"\0", space)
         oid = body[nul + 1 : nul + 1 + id_bytes]
         name = body[space + 1 : nul].decode(errors="surrogateescape")
-        entries[name] = Entry(body[at:space].decode(), oid.hex())
+        entries[name] = TreeEntry(body[at:space].decode(), oid.hex())
         at = nul + 1 + id_bytes
     return entries

@@ -71,7 +71,7 @@ class GitTree(Tree):
         self.commit = git.commit_id(repo, revision)
         self.label = f"{repo} at {revision}"
         self._objects = git.ObjectReader(repo)
-        self._directories: dict[str, dict[str, git.Entry]] = {}
+        self._directories: dict[str, dict[str, git.TreeEntry]] = {}
         self._files: dict[str, bytes] = {}
 
     def read(self, path: str) -> bytes:
@@ -103,11 +103,11 @@ class GitTree(Tree):
         """End the git process that reads objects."""
         self._objects.close()
 
-    def _entry(self, path: str) -> git.Entry | None:
+    def _entry(self, path: str) -> git.TreeEntry | None:
         parent, name = posixpath.split(path)
         return self._directory(parent).get(name)
 
-    def _directory(self, path: str) -> dict[str, git.Entry]:
+    def _directory(self, path: str) -> dict[str, git.TreeEntry]:
         if path not in self._directories:
             if path:
                 entry = self._entry(path)

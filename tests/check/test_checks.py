@@ -154,10 +154,10 @@ def test_a_sparse_that_does_nothing_is_an_error(
 def test_what_a_run_did_to_a_build_is_gone_with_the_next(bad: Report, clone_kernel: Path) -> None:
     base, _ = commits.from_range(clone_kernel, "master..bad")
     heap = f"{DMA_BUF}/dma-heap.c"
-    with kbuild.opened(base, [heap], checks.silent) as (build, forest):
+    with kbuild.prepared(base, [heap], checks.silent) as (build, forest):
         forest.apply({heap: b"#error Stopped half-way.\n"})
         assert build.make(kbuild.SCOPE).returncode
-    with kbuild.opened(base, [heap], checks.silent) as (build, forest):
+    with kbuild.prepared(base, [heap], checks.silent) as (build, forest):
         assert forest.read(heap) == base.read(heap)
         made = build.make(kbuild.SCOPE)
     assert (made.returncode, made.log.built) == (0, frozenset())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.kernel.bootable import Bootable, State, Wanted
+from dmabuf_patchgen.kernel.bootable import Bootable, KernelConfig, State
 from dmabuf_patchgen.kernel.kbuild import Toolchain
 from dmabuf_patchgen.tree.source import DirectoryTree
 
@@ -35,7 +35,7 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
             bench = Bootable(
                 stack, DirectoryTree(tree), Toolchain((), "cc 1"), frozenset(), lambda _: None, 1
             )
-            made = bench.build(State("base", {}), Wanted(config, ()), "image")
+            made = bench.build(State("base", {}), KernelConfig(config, ()), "image")
             assert (made / "image").read_text() == config == (made / "config").read_text()
             return "CC" in (made / "build.log").read_text()
 

@@ -59,10 +59,10 @@ def test_the_users_index_and_configuration_have_no_say(repo: Path) -> None:
 
 def test_what_a_killed_export_left_is_neither_taken_nor_kept(repo: Path) -> None:
     tree = GitTree(repo, "main")
-    left = cache.room("trees") / f"{cache.tree_id(tree)}.partial"
+    left = cache.directory("trees") / f"{cache.tree_id(tree)}.partial"
     left.mkdir()
     (left / "a.c").write_text("half\n")
-    other = cache.room("trees") / "0123.partial"
+    other = cache.directory("trees") / "0123.partial"
     other.mkdir()
     with cache.source_of(tree) as (place, _):
         assert (place / "a.c").read_text() == "1\n"
@@ -80,7 +80,7 @@ def test_a_partial_clone_is_not_fetched_file_by_file(repo: Path, tmp_path: Path)
         cache.source_of(GitTree(place, "main")),
     ):
         pass
-    assert [*cache.room("trees").glob("*[!k]")] == []
+    assert [*cache.directory("trees").glob("*[!k]")] == []
 
 
 def test_a_directorys_fingerprint_follows_its_files(plain: DirectoryTree) -> None:
@@ -108,7 +108,7 @@ def test_a_directory_that_was_built_in_is_refused(plain: DirectoryTree, sign: st
 
 
 def test_only_the_last_used_are_kept_and_never_one_in_use() -> None:
-    room = cache.room("build")
+    room = cache.directory("build")
     for number in range(14):
         (room / f"{number:02}").mkdir()
         os.utime(room / f"{number:02}", (number, number))
@@ -123,4 +123,4 @@ def test_a_cache_that_kbuild_cannot_use_is_refused(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "with space"))
     with pytest.raises(UserError, match="no path with a space"):
-        cache.room("build")
+        cache.directory("build")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmabuf_patchgen.kernel import console
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.initramfs import SCRIPTS
 from dmabuf_patchgen.prove import ktap
 
@@ -17,29 +17,29 @@ CONSOLES = Path(__file__).parent / "consoles"
 
 #: Console -> how QEMU ended, whether the time was over, how the guest ended, and the trouble.
 RECORDED = {
-    "good-5.10": (0, False, Ended.POWER_OFF, ""),
-    "good-7.3": (0, False, Ended.POWER_OFF, ""),
-    "good-arm64": (0, False, Ended.POWER_OFF, ""),
+    "good-5.10": (0, False, BootStatus.POWER_OFF, ""),
+    "good-7.3": (0, False, BootStatus.POWER_OFF, ""),
+    "good-arm64": (0, False, BootStatus.POWER_OFF, ""),
     # A test that writes 8 KiB of random bytes to the console: the guest ends all the same.
-    "garbage": (0, False, Ended.POWER_OFF, ""),
+    "garbage": (0, False, BootStatus.POWER_OFF, ""),
     # A kernel whose udmabuf forgets VM_PFNMAP.
-    "kernel-bug": (0, False, Ended.PANIC, "kernel BUG at mm/memory.c:2411!"),
+    "kernel-bug": (0, False, BootStatus.PANIC, "kernel BUG at mm/memory.c:2411!"),
     # rdinit names what is not there.
     "panic": (
         0,
         False,
-        Ended.PANIC,
+        BootStatus.PANIC,
         'Kernel panic - not syncing: VFS: Unable to mount root fs on "" or unknown-block(0,0)',
     ),
     "hang": (
         None,
         True,
-        Ended.HANG,
+        BootStatus.HANG,
         "no end within 8 s; the last lines: # TAP version 13 | # 1..2 | # ok 1 before",
     ),
-    "killed": (-9, False, Ended.LOST, "why"),
+    "killed": (-9, False, BootStatus.LOST, "why"),
     # A test that resets the machine, which reboot=t does by a triple fault.
-    "triple-fault": (0, False, Ended.LOST, "why"),
+    "triple-fault": (0, False, BootStatus.LOST, "why"),
 }
 
 
@@ -47,7 +47,7 @@ def recorded(name: str) -> str:
     return console.clean((CONSOLES / f"{name}.log").read_bytes())
 
 
-def boot(said: str, ended: Ended = Ended.POWER_OFF, cause: str = "") -> Boot:
+def boot(said: str, ended: BootStatus = BootStatus.POWER_OFF, cause: str = "") -> Boot:
     return Boot(said, ended, 8.0, "qemu 7.2", "tcg", cause)
 
 
@@ -59,7 +59,7 @@ def test_all_recorded_consoles_are_tested() -> None:
 def test_end_and_trouble_of_recorded_consoles(name: str) -> None:
     returncode, late, how, trouble = RECORDED[name]
     said = recorded(name)
-    assert console.ended(said, returncode, late=late) is how
+    assert console.status(said, returncode, late=late) is how
     assert boot(said, how, "why").trouble == trouble
     assert boot(said, how).started is (name != "panic")
 
@@ -77,7 +77,7 @@ def test_parts_of_a_whole_console(name: str) -> None:
 
 
 def test_tests_and_log_of_a_crash_go_to_the_end() -> None:
-    one = boot(recorded("kernel-bug"), Ended.PANIC)
+    one = boot(recorded("kernel-bug"), BootStatus.PANIC)
     # What a test says before it crashes is there.
     before = one.tests[: one.tests.index("kernel BUG")].splitlines()
     assert before[-2].startswith("# #  RUN           pfnmap.udmabuf.shared")
@@ -86,15 +86,15 @@ def test_tests_and_log_of_a_crash_go_to_the_end() -> None:
 
 
 def test_a_guest_that_never_came_up_has_no_tests() -> None:
-    one = boot(recorded("panic"), Ended.PANIC)
+    one = boot(recorded("panic"), BootStatus.PANIC)
     assert one.tests == ""
     assert one.kernel_log == one.console
 
 
 def test_the_whole_console_ends_in_a_power_off_only_if_qemu_ended_by_itself() -> None:
     said = recorded("good-7.3")
-    assert console.ended(said, None, late=True) is Ended.HANG
-    assert console.ended(said, -9, late=False) is Ended.LOST
+    assert console.status(said, None, late=True) is BootStatus.HANG
+    assert console.status(said, -9, late=False) is BootStatus.LOST
 
 
 @pytest.mark.parametrize("name", ["good-5.10", "kernel-bug", "garbage"])
@@ -102,31 +102,31 @@ def test_no_part_of_a_console_passes_for_the_whole(name: str) -> None:
     said = recorded(name)
     off = said.find(f"\n{console.MARK}power off\n")
     for end in range(0, off if off > 0 else len(said), 997):
-        assert console.ended(said[:end], 0, late=False) is not Ended.POWER_OFF
+        assert console.status(said[:end], 0, late=False) is not BootStatus.POWER_OFF
 
 
 def test_a_panic_after_the_end_of_the_tests_is_one() -> None:
     said = recorded("good-7.3") + "[    9.000000] Kernel panic - not syncing: at the end\n"
-    assert console.ended(said, 0, late=False) is Ended.PANIC
+    assert console.status(said, 0, late=False) is BootStatus.PANIC
 
 
 def test_a_panic_that_hangs_is_a_panic() -> None:
-    assert console.ended(recorded("kernel-bug"), None, late=True) is Ended.PANIC
+    assert console.status(recorded("kernel-bug"), None, late=True) is BootStatus.PANIC
 
 
 def test_tests_that_speak_of_panics_do_not_panic() -> None:
     said = f"{console.MARK}up\n# Kernel panic - not syncing: said a test\n"
-    assert console.ended(said, None, late=True) is Ended.HANG
+    assert console.status(said, None, late=True) is BootStatus.HANG
     torn = f"{console.MARK}up\n# ok 1 so[    1.000000] Kernel panic - not syncing: torn\n"
-    assert console.ended(torn, 0, late=False) is Ended.PANIC
-    assert boot(torn, Ended.PANIC).trouble == "Kernel panic - not syncing: torn"
+    assert console.status(torn, 0, late=False) is BootStatus.PANIC
+    assert boot(torn, BootStatus.PANIC).trouble == "Kernel panic - not syncing: torn"
 
 
 def test_what_a_kernel_says_of_its_hang_comes_first() -> None:
     said = "[   60.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n# ok 1\n"
-    trouble = boot(said, Ended.HANG).trouble
+    trouble = boot(said, BootStatus.HANG).trouble
     assert trouble == "no end within 8 s; watchdog: BUG: soft lockup - CPU#0 stuck for 26s!"
-    assert boot("", Ended.HANG).trouble == "no end within 8 s; nothing was said"
+    assert boot("", BootStatus.HANG).trouble == "no end within 8 s; nothing was said"
 
 
 def test_firmware_and_controls_are_removed() -> None:
@@ -139,7 +139,7 @@ def test_firmware_and_controls_are_removed() -> None:
 def test_anything_can_be_read(said: bytes) -> None:
     text = console.clean(said)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
-    how = console.ended(text, 0, late=False)
+    how = console.status(text, 0, late=False)
     one = boot(text, how, "why")
     assert isinstance(one.tests + one.kernel_log + one.trouble, str)
 

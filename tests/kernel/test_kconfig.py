@@ -15,7 +15,7 @@ import pytest
 from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture, configuration, kbuild, kconfig
-from dmabuf_patchgen.kernel.configuration import Plan, plan
+from dmabuf_patchgen.kernel.configuration import Configuration, configure
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
 from tests import tiny
@@ -164,17 +164,17 @@ def tree(tmp_path: Path) -> Path:
     return tiny.write(tmp_path / "a tree", FILES)
 
 
-def planned(tree: Path, tmp_path: Path, fragment: str, **more: str) -> Plan:
+def planned(tree: Path, tmp_path: Path, fragment: str, **more: str) -> Configuration:
     """What the tree makes of a common fragment, and of that of the series toy."""
     files = {"common/kselftest.config": fragment}
     files |= {"toy/kernel.config": more["toy"]} if "toy" in more else {}
     environment = tiny.environment(tmp_path / "templates", files)
     bare = replace(architecture.chosen(), config=())
-    return plan(environment, open_tree(tree), ["toy"], architecture=bare)
+    return configure(environment, open_tree(tree), ["toy"], architecture=bare)
 
 
 def reason(tree: Path, tmp_path: Path, name: str, fragment: str) -> str:
-    found = {one.name: one for one in planned(tree, tmp_path, fragment).outcomes}
+    found = {one.name: one for one in planned(tree, tmp_path, fragment).results}
     return found[name].reason
 
 
@@ -246,11 +246,11 @@ def test_why(tree: Path, tmp_path: Path, name: str, fragment: str, said: str) ->
 
 def test_alternatives_are_taken_in_order(tree: Path, tmp_path: Path) -> None:
     found = planned(tree, tmp_path, "CONFIG_NO=y|CONFIG_BASE=y|CONFIG_EITHER=y\n")
-    (one,) = found.outcomes
+    (one,) = found.results
     assert (one.name, one.got, one.reason, one.instead_of) == ("BASE", "y", "", ("NO",))
     assert "CONFIG_BASE=y\n" in found.config
     assert "# CONFIG_EITHER is not set\n" in found.config, "the first is enough"
-    (one,) = planned(tree, tmp_path, "CONFIG_BASE=y|CONFIG_EITHER=y\n").outcomes
+    (one,) = planned(tree, tmp_path, "CONFIG_BASE=y|CONFIG_EITHER=y\n").results
     assert (one.name, one.instead_of) == ("BASE", ())
 
 
@@ -271,7 +271,7 @@ def test_the_base_is_the_tiny_configuration_of_the_tree(tree: Path, tmp_path: Pa
 
 def test_a_series_adds_to_what_all_want(tree: Path, tmp_path: Path) -> None:
     found = planned(tree, tmp_path, "CONFIG_BASE=y\n", toy="CONFIG_BASE=y\nCONFIG_EITHER=y\n")
-    assert [(one.name, one.place) for one in found.outcomes] == [
+    assert [(one.name, one.place) for one in found.results] == [
         ("BASE", "common/kselftest.config:1"),
         ("EITHER", "toy/kernel.config:2"),
     ]
@@ -368,8 +368,8 @@ def test_variables_of_the_caller_do_not_matter(
 SERIES = ("dma-buf-map-info", "dma-buf-pfnmap")
 
 
-def all_as_asked(root: Path) -> Plan:
-    found = plan(Environment(), DirectoryTree(root), SERIES)
+def all_as_asked(root: Path) -> Configuration:
+    found = configure(Environment(), DirectoryTree(root), SERIES)
     assert [(one.name, one.reason) for one in found.failed] == []
     return found
 
@@ -387,7 +387,7 @@ INSTEAD = {
 def test_every_tree(row: Row) -> None:
     found = all_as_asked(row.path)
     if row.series in INSTEAD:
-        instead = {one.name: one.instead_of for one in found.outcomes if one.instead_of}
+        instead = {one.name: one.instead_of for one in found.results if one.instead_of}
         assert instead == INSTEAD[row.series]
 
 
@@ -400,7 +400,7 @@ def the_kernel_makes_the_same_of_it(root: Path, out: Path) -> None:
     found = all_as_asked(root)
     out.mkdir()
     fragment = out / "fragment"
-    fragment.write_text("".join(f"CONFIG_{one.name}={one.wanted}\n" for one in found.outcomes))
+    fragment.write_text("".join(f"CONFIG_{one.name}={one.wanted}\n" for one in found.results))
     merge = root / "scripts/kconfig/merge_config.sh"
     for command in (
         ["make", "-C", str(root), f"O={out}", "tinyconfig"],
@@ -410,7 +410,7 @@ def the_kernel_makes_the_same_of_it(root: Path, out: Path) -> None:
         subprocess.run(command, cwd=out, env=kbuild.environment(), check=True, capture_output=True)
     config = (out / ".config").read_text()
     theirs = settings(config)
-    for one in found.outcomes:
+    for one in found.results:
         off = f"# CONFIG_{one.name} is not set"
         assert (off if one.got == "n" else f"CONFIG_{one.name}={one.got}") in theirs
     assert settings(found.config) == theirs
@@ -445,11 +445,11 @@ def test_another_architecture_asks_for_its_own(
     environment = tiny.environment(
         tmp_path / "templates", {"common/kselftest.config": "CONFIG_BASE=y\nCONFIG_OLD_CC=y\n"}
     )
-    found = plan(environment, open_tree(tree), ["toy"])
+    found = configure(environment, open_tree(tree), ["toy"])
     assert found.architecture == found.as_dict()["arch"] == "arm64"
     assert found.table().startswith("Linux 6.12.9-rc1, arm64, for the kselftests of toy\n")
     (arm,) = (one for one in architecture.known() if one.name == "arm64")
-    own = [one for one in found.outcomes if one.place == "architectures/arm64.toml"]
+    own = [one for one in found.results if one.place == "architectures/arm64.toml"]
     assert [f"CONFIG_{one.name}={one.got}" for one in own] == [*arm.config]
     assert "CONFIG_TWO=y\n" in found.config
     # What a tree is for is in the configuration: OLD_CC asks for SRCARCH.
@@ -461,7 +461,7 @@ def test_an_architecture_and_a_series_that_contradict(tree: Path, tmp_path: Path
     files = {"common/kselftest.config": "", "toy/kernel.config": "# CONFIG_BASE is not set\n"}
     environment = tiny.environment(tmp_path / "templates", files)
     with pytest.raises(UserError) as error:
-        plan(environment, open_tree(tree), ["toy"], architecture=one)
+        configure(environment, open_tree(tree), ["toy"], architecture=one)
     assert error.value.message == (
         f"toy/kernel.config:1: BASE is to be 'n', and 'y' in architectures/{one.name}.toml"
     )
@@ -481,7 +481,7 @@ def test_the_reference_tree_as_a_revision(linux_612: Path, tmp_path: Path) -> No
     git(repo, "init", "-q")
     git(repo, "add", "--all", "--force")
     git(repo, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "6.12")
-    assert plan(Environment(), open_tree(repo), SERIES) == expected
+    assert configure(Environment(), open_tree(repo), SERIES) == expected
 
 
 def test_a_line_too_few_is_told(linux_612: Path, tmp_path: Path) -> None:
@@ -492,7 +492,7 @@ def test_a_line_too_few_is_told(linux_612: Path, tmp_path: Path) -> None:
     text = fragment.read_text()
     assert text.count("CONFIG_DMA_CMA=y\n") == 1
     fragment.write_text(text.replace("CONFIG_DMA_CMA=y\n", ""))
-    found = plan(Environment(templates), DirectoryTree(linux_612), ["dma-buf-pfnmap"])
+    found = configure(Environment(templates), DirectoryTree(linux_612), ["dma-buf-pfnmap"])
     assert [(one.name, one.wanted, one.got, one.reason) for one in found.failed] == [
         ("DMABUF_HEAPS_CMA", "y", "n", "DMA_CMA is off because nothing asks for it")
     ]

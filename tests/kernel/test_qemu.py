@@ -16,7 +16,7 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import qemu
 from dmabuf_patchgen.kernel.architecture import Architecture, known
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -167,7 +167,7 @@ class TestBoot:
     def test_power_off(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
         arguments = lie("printf 'dmabuf-patchgen: up\\r\\ndmabuf-patchgen: power off\\r\\n'")
         done = boot(arguments=("proof_tests=a:b,c:d",))
-        assert (done.ended, done.trouble, done.started) == (Ended.POWER_OFF, "", True)
+        assert (done.status, done.trouble, done.started) == (BootStatus.POWER_OFF, "", True)
         assert (done.runner, done.accelerator) == ("qemu 9.9.9", "tcg")
         assert done.console == "dmabuf-patchgen: up\ndmabuf-patchgen: power off\n"
         said = arguments.read_text()
@@ -178,7 +178,7 @@ class TestBoot:
     def test_killed(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
         lie("echo some; kill -KILL $$")
         done = boot()
-        assert done.ended is Ended.LOST
+        assert done.status is BootStatus.LOST
         assert done.trouble == "qemu-system-x86_64 was killed by signal 9"
 
     def test_ended_by_itself(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
@@ -199,7 +199,7 @@ class TestBoot:
     ) -> None:
         lie(f"echo before; sleep 600 & echo $! >{tmp_path / 'child'}; trap '' TERM; sleep 600")
         done = boot(limit=2)
-        assert done.ended is Ended.HANG
+        assert done.status is BootStatus.HANG
         assert done.trouble == "no end within 2 s; the last lines: before"
         assert 2 <= done.seconds < 30
         assert _gone(int((tmp_path / "child").read_text()))
@@ -209,7 +209,7 @@ class TestBoot:
     ) -> None:
         lie("exec yes")
         done = boot()
-        assert done.ended is Ended.LOST
+        assert done.status is BootStatus.LOST
         assert done.trouble == "the guest said more than 4 MiB and was ended"
         assert (tmp_path / "console.log").stat().st_size < 5 << 20
 
@@ -276,18 +276,18 @@ class TestMachine:
 
     def test_triple_fault(self, tmp_path: Path) -> None:
         done = self.run(TRIPLE_FAULT, tmp_path, AMPLE)
-        assert (done.ended, done.console) == (Ended.LOST, "hello\n")
+        assert (done.status, done.console) == (BootStatus.LOST, "hello\n")
         assert done.trouble == RESET
 
     def test_hang(self, tmp_path: Path) -> None:
         done = self.run(FOR_EVER, tmp_path, 3)
-        assert done.ended is Ended.HANG
+        assert done.status is BootStatus.HANG
         assert done.trouble == "no end within 3 s; the last lines: hello"
 
     def test_flood(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(qemu, "_MOST", 1 << 16)
         done = self.run(FLOOD, tmp_path, AMPLE)
-        assert done.ended is Ended.LOST
+        assert done.status is BootStatus.LOST
         assert len(done.console) < 1 << 18
 
     def test_what_is_no_kernel(self, boot: Callable[..., Boot], tmp_path: Path) -> None:

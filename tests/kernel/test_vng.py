@@ -12,7 +12,7 @@ import pytest
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import initramfs, qemu, vng
 from dmabuf_patchgen.kernel.architecture import Architecture, known
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -78,7 +78,7 @@ def test_what_it_answers_is_run(
     done = boot("proof_tests=a:b")
     line = done.console.splitlines()[1]
     assert re.fullmatch("a .*oops=panic .*proof_tests=a:b init=/bin/sh -- -c b", line)
-    assert (done.ended, done.started, done.trouble) == (Ended.POWER_OFF, True, "")
+    assert (done.status, done.started, done.trouble) == (BootStatus.POWER_OFF, True, "")
     assert done.runner.startswith("qemu ") and done.runner.endswith(" by virtme-ng 9.9")
     assert done.accelerator == "tcg"
     options = asked.read_text().splitlines()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dmabuf_patchgen.kernel.console import Boot, Ended
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.prove import comparison
 from dmabuf_patchgen.prove.evidence import Outcome, Result
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
@@ -24,7 +24,10 @@ def line(name: str, said: str) -> str:
 
 
 def boot(
-    toy: str | None = None, other: str = "pass", ended: Ended = Ended.POWER_OFF, more: str = ""
+    toy: str | None = None,
+    other: str = "pass",
+    ended: BootStatus = BootStatus.POWER_OFF,
+    more: str = "",
 ) -> Boot:
     """A boot in which the test `a` of `toy` said something; None: it was never reached."""
     said = "dmabuf-patchgen: tests begin\nTAP version 13\n1..2\n"
@@ -35,7 +38,7 @@ def boot(
         result = "not ok" if other.startswith("fail") else "ok"
         said += f"{result} 2 selftests: drivers/dma-buf: other"
         said += f" # SKIP {other[5:]}\n" if other.startswith("skip") else "\n"
-    if ended is Ended.POWER_OFF:
+    if ended is BootStatus.POWER_OFF:
         said += "dmabuf-patchgen: tests end 0\ndmabuf-patchgen: power off\n"
     else:
         said += f"{BUG}\nKernel panic - not syncing: Fatal exception\n"
@@ -67,7 +70,7 @@ def test_a_test_that_tells() -> None:
 
 def test_a_crash_that_tells() -> None:
     expected = expectations(Outcome.CRASH, "kernel BUG at mm/")
-    found = result(boot(ended=Ended.PANIC), boot("pass"), expected, "toy:a")
+    found = result(boot(ended=BootStatus.PANIC), boot("pass"), expected, "toy:a")
     assert found.verdict.value == "proved" and found.base is Outcome.CRASH
 
 
@@ -90,9 +93,9 @@ def test_a_crash_that_tells() -> None:
             "with the series as well: toy.c:1:a:Expected 22 == err (0)",
         ),
         (boot("pass"), WORKS, "regression", "with the series: toy.c:1:a:Expected 22 == err (0)"),
-        (WORKS, boot(ended=Ended.PANIC), "regression", f"with the series: panic: {BUG}"),
+        (WORKS, boot(ended=BootStatus.PANIC), "regression", f"with the series: panic: {BUG}"),
         (
-            boot(ended=Ended.PANIC),
+            boot(ended=BootStatus.PANIC),
             boot("pass"),
             "not proved",
             f"another reason without the series: panic: {BUG}",
@@ -113,7 +116,7 @@ def test_a_test_that_should_tell_and_does_not(
         (WORKS, boot("pass"), "not proved"),
         (WORKS, WORKS, "not proved"),
         (boot("pass"), WORKS, "regression"),
-        (boot("pass"), boot(ended=Ended.PANIC), "regression"),
+        (boot("pass"), boot(ended=BootStatus.PANIC), "regression"),
         (boot("pass"), boot("skip no device"), "not proved"),
         (boot("skip no device"), boot("pass"), "not proved"),
     ],
@@ -167,5 +170,5 @@ def test_what_a_guest_says_stays_one_printable_line() -> None:
     assert found.why.isprintable()
 
 
-def _rest(one: Boot) -> tuple[Ended, float, str, str]:
-    return one.ended, one.seconds, one.runner, one.accelerator
+def _rest(one: Boot) -> tuple[BootStatus, float, str, str]:
+    return one.status, one.seconds, one.runner, one.accelerator
