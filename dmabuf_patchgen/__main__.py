@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 
 from dmabuf_patchgen.errors import Exit, UserError
-from dmabuf_patchgen.process import ENDING
+from dmabuf_patchgen.signals import ENDING
 
 
 class Terminated(BaseException):
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     import click
 
-    from dmabuf_patchgen.cli import cli
+    from dmabuf_patchgen.cli.group import cli
 
     try:
         outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)

@@ -2,13 +2,13 @@
 """The one way this project runs another program."""
 
 import contextlib
+import logging
 import os
 import selectors
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,13 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import MissingTool, UserError
 
-#: Set by the command line's -v: every command is echoed to stderr, ready to be pasted.
-echo = False
-
-#: What a user, a shell or a machine that goes down ends a program with.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Tells each command that is run, ready to be pasted; -v shows it.
+_LOG = logging.getLogger(__name__)
 
 #: Debian package of each program that the project may run.
 PACKAGES = {
@@ -104,9 +102,8 @@ def run(
     check is set, or if it takes longer than timeout.
     """
     require(argv[0])
-    if echo:
-        where = f"(cd {shlex.quote(str(cwd))} && " if cwd else "("
-        print(f"{where}{shlex.join(argv)})", file=sys.stderr)
+    where = f"cd {shlex.quote(str(cwd))} && " if cwd else ""
+    _LOG.info("(%s%s)", where, shlex.join(argv))
     with subprocess.Popen(
         list(argv),
         cwd=cwd,
@@ -162,8 +159,7 @@ def stream(
     """
     require(argv[0])
     require("setpriv")
-    if echo:
-        print(f"({shlex.join(argv)} </dev/null)", file=sys.stderr)
+    _LOG.info("(%s </dev/null)", shlex.join(argv))
     deadline = time.monotonic() + timeout
     with subprocess.Popen(
         # A SIGKILL leaves us no time to end anything.
@@ -230,28 +226,15 @@ def _pump(
 
 
 @contextmanager
-def signals_blocked() -> Iterator[None]:
-    """Hold back the signals that end this program, for a step that is done whole or not at all.
-
-    Programs started meanwhile are spared as well: their process group is their own.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def temporary(prefix: str, directory: Path | None = None) -> Iterator[Path]:
     """A temporary directory for the length of a block; no signal comes between it and its end."""
     path = None
     try:
-        with signals_blocked():
+        with signals.blocked():
             path = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
         yield path
     finally:
-        with signals_blocked():
+        with signals.blocked():
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
 

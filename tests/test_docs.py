@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import click
 import pytest
 from jinja2 import Environment as PlainJinja
 
-from dmabuf_patchgen.cli import cli
+from dmabuf_patchgen.cli.group import VERBS, cli
 from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import Exit
 from dmabuf_patchgen.post import tracking
@@ -397,7 +398,7 @@ def test_every_fact_is_documented() -> None:
 
 
 def _check_facts(root: Path, series: str) -> None:
-    from dmabuf_patchgen.output import shown
+    from dmabuf_patchgen.cli.output import shown
 
     facts = Facts(Environment(), TreeFacts(DirectoryTree(root)))
     said = {name: answers[series] for name, answers in _fact_table().items()}
@@ -504,7 +505,8 @@ def test_man_page_is_complete() -> None:
     page = MAN.read_text().replace("\\-", "-").replace("\\", "")
     for option in (name for parameter in cli.params for name in parameter.opts):
         assert option in page, option
-    for name, verb in cli.commands.items():
+    for name in VERBS:
+        verb = import_module(f"dmabuf_patchgen.cli.{name}").command
         assert re.search(rf"^\.SS {name}\b", page, re.M), name
         section = page.partition(f".SS {name}")[2].partition("\n.S")[0]
         for parameter in verb.params:

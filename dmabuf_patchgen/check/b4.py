@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dmabuf_patchgen.check.commits import changes, from_mails, patch_ids, recent
 from dmabuf_patchgen.check.step import Patch
-from dmabuf_patchgen.kernel import cache, kbuild
+from dmabuf_patchgen.kernel import kbuild
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, Overlay
 
@@ -57,7 +57,7 @@ def _nearest_kept(
     tools = kbuild.toolchain()
     for commit in below:
         tree = GitTree(repo, commit)
-        if kbuild.is_kept(cache.tree_id(tree), tools):
+        if kbuild.is_kept(tree.id, tools):
             settled = changes(repo, commit, parent)
             if len(settled) <= _FILES:
                 return tree, settled

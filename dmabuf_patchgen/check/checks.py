@@ -17,7 +17,7 @@ from dmabuf_patchgen.kernel.diagnostics import Diagnostic
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import Build, Progress
 from dmabuf_patchgen.render.commit import Commit
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import KernelTree
 
 
 def silent(said: str) -> None:
@@ -25,7 +25,7 @@ def silent(said: str) -> None:
 
 
 def check(
-    base: GitTree | DirectoryTree,
+    base: KernelTree,
     patches: Sequence[Patch],
     *,
     settled: Mapping[str, bytes | None] | None = None,

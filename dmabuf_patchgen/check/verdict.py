@@ -44,7 +44,7 @@ def known(tree: GitTree, patches: Sequence[Patch]) -> Report | None:
 def _name(tree: GitTree, patches: Sequence[Patch]) -> str:
     what = hashlib.sha256()
     tools = kbuild.toolchain()
-    for part in (__version__, cache.tree_id(tree), *tools.choices, tools.version):
+    for part in (__version__, tree.id, *tools.choices, tools.version):
         what.update(part.encode() + b"\0")
     for patch in patches:
         what.update(patch.mail + b"\0")

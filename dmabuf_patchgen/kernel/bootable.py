@@ -16,7 +16,7 @@ from dmabuf_patchgen.kernel import cache, kbuild
 from dmabuf_patchgen.kernel.diagnostics import COMMAND, parse
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, Progress
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import DirectoryTree, KernelTree
 
 #: Part of every key, so that what is kept is of this form and no other.
 RECIPE = 1
@@ -70,7 +70,7 @@ class Bootable:
     def __init__(
         self,
         stack: ExitStack,
-        tree: GitTree | DirectoryTree,
+        tree: KernelTree,
         tools: kbuild.Toolchain,
         touched: frozenset[str],
         progress: Progress,
@@ -78,7 +78,7 @@ class Bootable:
     ) -> None:
         source, fingerprint = stack.enter_context(cache.source_of(tree))
         # One entry for a directory however its files change: the old one would be of no use.
-        name = str(source) if isinstance(tree, DirectoryTree) else fingerprint
+        name = str(tree.root or fingerprint)
         what = json.dumps([RECIPE, name, asdict(tools)])
         self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))

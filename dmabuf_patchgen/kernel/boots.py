@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 from dmabuf_patchgen import process
-from dmabuf_patchgen.debian.busybox import busybox
 from dmabuf_patchgen.kernel import cache, initramfs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
@@ -25,8 +24,8 @@ _LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 class Boots:
     """Boots of one run of the prover.
 
-    limit: seconds for each; kept: whether to take what an earlier run booted; scratch: a
-    directory for initramfs and logs.
+    limit: seconds for each; busybox: a static one of the architecture; kept: whether to take
+    what an earlier run booted; scratch: a directory for initramfs and logs.
     """
 
     def __init__(
@@ -34,6 +33,7 @@ class Boots:
         architecture: Architecture,
         runner: ModuleType,
         limit: float,
+        busybox: Path,
         scratch: Path,
         progress: Progress,
         *,
@@ -45,7 +45,7 @@ class Boots:
         self._scratch = scratch
         self._progress = progress
         self._kept = kept
-        self._busybox = busybox(architecture)
+        self._busybox = busybox
         self._about = [
             _FORM,
             runner.__name__,

@@ -3,7 +3,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import GitTree, KernelTree
 from dmabuf_patchgen.xdg import cache
 
 #: An exported tree takes 1.5 GB, a prepared build 50 MB, a bootable one 400 MB, a kernel or its
@@ -84,22 +83,22 @@ def touch(entry: Path) -> None:
 
 
 @contextlib.contextmanager
-def source_of(tree: GitTree | DirectoryTree) -> Iterator[tuple[Path, str]]:
+def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
     """A directory with the whole tree, and a fingerprint that changes whenever the tree does.
 
     A directory is used where it lies; a revision is exported once and kept.
     Raises UserError if the directory holds a build, or the repository lacks files.
     """
-    if isinstance(tree, DirectoryTree):
+    if tree.root is not None:
         _refuse_built(tree.root)
-        yield tree.root, _fingerprint(tree.root)
+        yield tree.root, tree.id
         return
-    name = tree_id(tree)
+    name = tree.id
     final = directory("trees") / name
     if not final.is_dir():
         with locked(final):
             if not final.is_dir():
-                _export(tree, final)
+                _export(tree.as_revision(", so there is nothing to export", ""), final)
     # Shared, so that no other run evicts the tree that this one links to.
     with locked(final, shared=True):
         if not final.is_dir():
@@ -109,17 +108,11 @@ def source_of(tree: GitTree | DirectoryTree) -> Iterator[tuple[Path, str]]:
         yield final, name
 
 
-def fingerprint(tree: GitTree | DirectoryTree) -> str:
+def fingerprint(tree: KernelTree) -> str:
     """What `source_of` calls a tree, without exporting it. Raises UserError if it was built in."""
-    if isinstance(tree, GitTree):
-        return tree_id(tree)
-    _refuse_built(tree.root)
-    return _fingerprint(tree.root)
-
-
-def tree_id(tree: GitTree) -> str:
-    """Id of the tree object of a revision: the same for commits of the same content."""
-    return git.git(tree.repo, "rev-parse", f"{tree.commit}^{{tree}}").text.strip()
+    if tree.root is not None:
+        _refuse_built(tree.root)
+    return tree.id
 
 
 def _export(tree: GitTree, final: Path) -> None:
@@ -165,24 +158,3 @@ def _refuse_built(root: Path) -> None:
                 f"{sign}: a kernel was built in this directory, so none can be built from it",
                 "clean it with: make mrproper",
             )
-
-
-def _fingerprint(root: Path) -> str:
-    """A hash of the names, sizes and times of all files below a directory: 0.4 s for a kernel.
-
-    Not of version and key files alone: an unpacked point release brings times older than the
-    objects of the one before, which make would then take to be up to date.
-    """
-    state = hashlib.sha256()
-    pending = [str(root)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != ".git":
-                        pending.append(entry.path)
-                else:
-                    stat = entry.stat(follow_symlinks=False)
-                    said = f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
-                    state.update(said.encode(errors="surrogateescape"))
-    return state.hexdigest()

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture as architectures
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import KernelTree
 
 if TYPE_CHECKING:
     from dmabuf_patchgen.kernel import kconfig
@@ -134,7 +134,7 @@ def requests(
 
 def configure(
     environment: Environment,
-    tree: GitTree | DirectoryTree,
+    tree: KernelTree,
     names: Sequence[str],
     progress: Callable[[str], None] = lambda said: None,
     architecture: Architecture | None = None,
@@ -194,7 +194,7 @@ def write_file(file: Path, config: str) -> None:
     """Write a .config, whole or not at all. Raises UserError."""
     check_file(file)
     partial = None
-    with process.signals_blocked():
+    with signals.blocked():
         try:
             handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.absolute().parent)
             partial = Path(name)

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, configuration, kbuild
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.bootable import RECIPE, Bootable, KernelConfig, State, kconfigs
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import KernelTree
 
 #: What kselftests are built from, uapi headers included.
 _OF_TESTS = ("tools/", "include/", "arch/")
@@ -86,7 +86,7 @@ class Kernels:
     def __init__(
         self,
         environment: Environment,
-        tree: GitTree | DirectoryTree,
+        tree: KernelTree,
         architecture: Architecture,
         series: Sequence[str],
         touched: Iterable[str],
@@ -177,7 +177,7 @@ class Kernels:
     def _keep(self, made: Path, place: Path) -> None:
         """Move what was made to where it is kept: it is there whole, or not at all."""
         # Nobody else makes it: the build directory of the tree is locked.
-        with process.signals_blocked():
+        with signals.blocked():
             shutil.rmtree(place, ignore_errors=True)
             made.rename(place)
         self._fresh.add(place.name)

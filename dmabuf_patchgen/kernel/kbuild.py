@@ -18,7 +18,7 @@ from dmabuf_patchgen.kernel import cache
 from dmabuf_patchgen.kernel.architecture import known
 from dmabuf_patchgen.kernel.diagnostics import BuildLog, Diagnostic, parse_build
 from dmabuf_patchgen.kernel.forest import Forest
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import KernelTree
 
 Progress = Callable[[str], None]
 
@@ -215,7 +215,7 @@ class Build:
 
 @contextlib.contextmanager
 def prepared(
-    tree: GitTree | DirectoryTree, touched: Iterable[str], progress: Progress
+    tree: KernelTree, touched: Iterable[str], progress: Progress
 ) -> Iterator[tuple[Build, Forest]]:
     """A prepared build of a tree and the forest it builds, both in the tree's own state.
 
@@ -226,7 +226,7 @@ def prepared(
     tools = toolchain()
     with cache.source_of(tree) as (source, fingerprint):
         # One entry for a directory however its files change: the old one would be of no use.
-        name = str(source) if isinstance(tree, DirectoryTree) else fingerprint
+        name = str(tree.root or fingerprint)
         place = _place(name, tools)
         with cache.locked(place):
             kept = place / "ready"

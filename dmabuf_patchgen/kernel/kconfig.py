@@ -17,7 +17,7 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import reason
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree import git
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+from dmabuf_patchgen.tree.source import GitTree, KernelTree
 
 #: What Kconfig reads and runs; nothing else of a revision is exported.
 _READ = re.compile(
@@ -151,7 +151,7 @@ class Kconfig:
 
 
 @contextlib.contextmanager
-def loaded(tree: GitTree | DirectoryTree, architecture: Architecture) -> Iterator[Kconfig]:
+def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
     """The Kconfig of a tree for an architecture and the compiler that the environment chooses.
 
     Raises UserError if it cannot be read, MissingTool without a compiler.
@@ -160,10 +160,10 @@ def loaded(tree: GitTree | DirectoryTree, architecture: Architecture) -> Iterato
     with process.temporary("dmabuf-patchgen-kconfig-") as scratch:
         # A link where nothing needs to be exported: Kconfig's shell commands quote no paths.
         root = scratch / "tree"
-        if isinstance(tree, DirectoryTree):
+        if tree.root is not None:
             root.symlink_to(tree.root)
         else:
-            _export(tree, root)
+            _export(tree.as_revision(", so there is nothing to export", ""), root)
         work = scratch / "work"
         work.mkdir()
         with _surroundings(work, _variables(tree, root, architecture, tools)):
@@ -196,7 +196,7 @@ def _tools() -> dict[str, str]:
 
 
 def _variables(
-    tree: GitTree | DirectoryTree,
+    tree: KernelTree,
     root: Path,
     architecture: Architecture,
     tools: Mapping[str, str],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.check import verdict
 from dmabuf_patchgen.check.commits import patch_ids
 from dmabuf_patchgen.check.report import Report
@@ -19,6 +19,7 @@ from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.post.tracking import Record, Tracking
 from dmabuf_patchgen.prove.evidence import Evidence
 from dmabuf_patchgen.render import branch, catalogue
+from dmabuf_patchgen.render.branch import Target
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.render.mails import Mail, mails
@@ -111,13 +112,7 @@ def plan(
     """
     b4.find()
     _must_be_sha1(tree)
-    author = branch.identity(tree.repo)
-    if author is None:
-        raise UserError(
-            f"{tree.label}: no git identity to make commits with",
-            "git config --global user.name 'Your Name'; "
-            "git config --global user.email you@example.com",
-        )
+    author = branch.must_be_told(tree, branch.identity(tree.repo))
     known = settings.read(tree.repo)
     slug = tracking.default_slug(options.names) if options.slug is None else options.slug
     tracking.check_slug(slug)
@@ -217,7 +212,7 @@ def write(tree: GitTree, plan: Plan, progress: Callable[[str], None]) -> tuple[M
     with b4.workbench(tree, plan.branch, tip, plan.base, plan.configuration) as bench:
         bench.preflight()
         sent = tuple(Mail(name, content) for name, content in bench.mails())
-    with process.signals_blocked():
+    with signals.blocked():
         _point(tree, plan, tip)
     return sent
 
@@ -232,7 +227,7 @@ def _point(tree: GitTree, plan: Plan, tip: str) -> None:
     what = f"prep v{plan.record.revision}"
     try:
         _configure(tree.repo, plan.configuration)
-        branch.point(tree.repo, plan.branch, tip, plan.author, what, plan.replaces)
+        branch.point(Target(tree, plan.branch, plan.author, plan.replaces), tip, what)
     except BaseException:
         _configure(tree.repo, before)
         raise

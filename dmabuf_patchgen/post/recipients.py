@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr, quote
 from pathlib import Path
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import process, signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.source import Tree
 
@@ -86,7 +86,7 @@ def _asked(tree: Tree, mails: Sequence[bytes]) -> tuple[list[str], list[str]]:
             with ThreadPoolExecutor(2) as pool:
                 # Threads inherit it that signals are held back: one that took them would let
                 # them through while this one, which is to clear away, holds them back.
-                with process.signals_blocked():
+                with signals.blocked():
                     people = pool.submit(_run, tree, root, _PEOPLE, patches)
                     lists = pool.submit(_run, tree, root, _LISTS, patches)
                 return people.result(), lists.result()

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.render.environment import Environment, Facts
-from dmabuf_patchgen.render.mails import Mail, mails
+from dmabuf_patchgen.render.mails import mails
 from dmabuf_patchgen.render.scratch import ANONYMOUS
 from dmabuf_patchgen.render.series import Rendered, render
 from dmabuf_patchgen.tree.facts import TreeFacts
-from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, Overlay
+from dmabuf_patchgen.tree.source import KernelTree, Overlay
 
 #: The series whose driver base and tip get alike, for tests that need an exporter of their own.
 EXPORTER = "dma-buf-test-exporter"
@@ -68,7 +68,7 @@ class Proof:
 
     rendered: Rendered
     evidence: Evidence
-    files: tuple[Mail, ...]
+    files: Mapping[str, bytes]
 
     def table(self) -> str:
         """What the tests of each program came to, for people; the evidence has each test."""
@@ -109,12 +109,14 @@ def _counts(tests: Sequence[Result]) -> str:
 
 def prove(
     environment: Environment,
-    tree: GitTree | DirectoryTree,
+    tree: KernelTree,
     options: ProofOptions,
+    busybox: Callable[[Architecture], Path],
     progress: Progress,
 ) -> Proof:
     """Build and boot a tree without and with some series, and compare what the tests say.
 
+    busybox: gives a static one of an architecture, for the guests.
     Raises UserError or MissingTool if that cannot be done; what speaks against the series is
     in the proof, never an exception.
     """
@@ -142,7 +144,15 @@ def prove(
             jobs=options.jobs,
         ) as kernels,
     ):
-        guests = Boots(architecture, runner, options.limit, scratch, progress, kept=options.kept)
+        guests = Boots(
+            architecture,
+            runner,
+            options.limit,
+            busybox(architecture),
+            scratch,
+            progress,
+            kept=options.kept,
+        )
         proof_run = _ProofRun(kernels, guests, expected, states)
         proof_run.run(each_commit=options.each_commit)
     return _told(tree, options, rendered, kernels, architecture, expected, proof_run)
@@ -223,9 +233,7 @@ class _ProofRun:
                     self.problems.append(f"{state.label}: {told}: {said.why}")
 
 
-def _states(
-    environment: Environment, tree: GitTree | DirectoryTree, rendered: Rendered
-) -> tuple[State, ...]:
+def _states(environment: Environment, tree: KernelTree, rendered: Rendered) -> tuple[State, ...]:
     """The tree before the series and after each commit, all with the test exporter."""
     files: dict[str, bytes | None] = {}
     states = [State("before the series", _with_exporter(environment, tree, files))]
@@ -238,7 +246,7 @@ def _states(
 
 def _with_exporter(
     environment: Environment,
-    tree: GitTree | DirectoryTree,
+    tree: KernelTree,
     files: Mapping[str, bytes | None],
 ) -> dict[str, bytes | None]:
     exporter = render(environment, Overlay(tree, files), [EXPORTER], {})
@@ -258,7 +266,7 @@ def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[st
 
 
 def _told(
-    tree: GitTree | DirectoryTree,
+    tree: KernelTree,
     options: ProofOptions,
     rendered: Rendered,
     kernels: Kernels,
@@ -276,7 +284,7 @@ def _told(
     about = next(iter(proof_run.boots), None)
     evidence = Evidence(
         tool=f"dmabuf-patchgen {__version__}",
-        tree=Version(tree.version, _id(tree, kernels)),
+        tree=Version(tree.version, kernels.fingerprint),
         architecture=architecture.machine,
         toolchain=kernels.tools.version,
         runner=Runner(
@@ -292,8 +300,8 @@ def _told(
     )
     held = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
     contents = {FILE: held, "config": proof_run.config, **proof_run.logs}
-    files = (Mail(name, content.encode(errors="replace")) for name, content in contents.items())
-    return Proof(rendered, evidence, tuple(files))
+    files = {name: content.encode(errors="replace") for name, content in contents.items()}
+    return Proof(rendered, evidence, files)
 
 
 def _own_programs(rendered: Rendered) -> frozenset[str]:
@@ -307,23 +315,15 @@ def _own_programs(rendered: Rendered) -> frozenset[str]:
     )
 
 
-def _id(tree: GitTree | DirectoryTree, kernels: Kernels) -> str:
-    if isinstance(tree, GitTree):
-        return kernels.fingerprint
-    return f"directory {kernels.fingerprint[:40]}"
-
-
-def _patch_ids(tree: GitTree | DirectoryTree, rendered: Rendered) -> tuple[str, ...]:
+def _patch_ids(tree: KernelTree, rendered: Rendered) -> tuple[str, ...]:
     made = mails(tree, rendered.commits, ANONYMOUS, rendered.revised)
-    where = tree.repo if isinstance(tree, GitTree) else tree.root
-    return tuple(next(iter(commits.patch_ids(where, mail.content))) for mail in made)
+    return tuple(next(iter(commits.patch_ids(tree.place, mail.content))) for mail in made)
 
 
-def _command(tree: GitTree | DirectoryTree, options: ProofOptions, kernels: Kernels) -> str:
+def _command(tree: KernelTree, options: ProofOptions, kernels: Kernels) -> str:
     """What makes the same proof again, wherever the tree lies."""
-    where = tree.repo if isinstance(tree, GitTree) else tree.root
-    words = [*kernels.tools.choices, "dmabuf-patchgen", "-C", where.name]
-    if isinstance(tree, GitTree):
+    words = [*kernels.tools.choices, "dmabuf-patchgen", "-C", tree.place.name]
+    if tree.commit:
         words += ["--base", options.base or tree.commit[:12]]
     words += ["prove", *options.names]
     for name, value in options.typed.items():

@@ -4,18 +4,29 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.scratch import Identity, scratch_in
 from dmabuf_patchgen.tree import git
-from dmabuf_patchgen.tree.source import GitTree
+from dmabuf_patchgen.tree.source import GitTree, KernelTree
 
 #: How the reflog tells a branch that this tool made from one that its user did.
 _REFLOG = "dmabuf-patchgen: "
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A branch to be made. replaces: the tip of the one that it replaces, None if it is new."""
+
+    tree: GitTree
+    name: str
+    author: Identity
+    replaces: str | None
 
 
 def identity(where: Path) -> Identity | None:
@@ -65,13 +76,29 @@ def tip(repo: Path, name: str) -> str | None:
     return None if said.returncode else said.text.strip()
 
 
-def check(tree: GitTree, name: str, force: bool) -> str | None:
-    """Whether a branch of that name may be made, before any work is done for it.
+def must_be_told(tree: GitTree, author: Identity | None) -> Identity:
+    """The author of commits in the user's repository, who is nobody made up. Raises UserError."""
+    if author is None:
+        raise UserError(
+            f"{tree.label}: no git identity to make commits with",
+            "git config --global user.name 'Your Name'; "
+            "git config --global user.email you@example.com",
+        )
+    return author
 
-    Returns the tip of the branch that force replaces, None where there is none.
-    Raises UserError if the name is no name, or the branch is there and not to be replaced.
+
+def target(tree: GitTree, name: str, author: Identity | None, *, force: bool) -> Target:
+    """A branch that may be made, looked at before any work is done for it.
+
+    force: whether to replace one that this tool made. Raises UserError if nobody is named as
+    its author, if the name is no name, or the branch is there and not to be replaced.
     """
-    repo = tree.repo
+    known = must_be_told(tree, author)
+    return Target(tree, name, known, _replaced(tree.repo, name, force))
+
+
+def _replaced(repo: Path, name: str, force: bool) -> str | None:
+    """Tip of the branch that force replaces, None where there is none."""
     must_be_free(repo, name)
     there = tip(repo, name)
     if there is None:
@@ -106,30 +133,26 @@ def commits_on(
         yield made.import_commits(commits, tree.commit, tree, author.at(when))
 
 
-def point(
-    repo: Path, name: str, commit: str, author: Identity, what: str, replaces: str | None
-) -> None:
+def point(target: Target, commit: str, what: str) -> None:
     """Let a branch point to a commit, if it still is as it was found. Raises UserError.
 
-    what: told in the reflog; replaces: tip of the branch that is replaced, None for a new one.
+    what: told in the reflog.
     """
+    author, ref = target.author, f"refs/heads/{target.name}"
     # The hook of a repository that only shall get a branch has no say in it.
-    with process.signals_blocked():
+    with signals.blocked():
         git.git(
-            repo, "-c", "core.hooksPath=/dev/null",
+            target.tree.repo, "-c", "core.hooksPath=/dev/null",
             "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
             stdin=(
-                f"update refs/heads/{name} {commit} {replaces}\n"
-                if replaces
-                else f"create refs/heads/{name} {commit}\n"
+                f"update {ref} {commit} {target.replaces}\n"
+                if target.replaces
+                else f"create {ref} {commit}\n"
             ).encode(),
             env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
         )  # fmt: skip
 
 
-def date(tree: GitTree, revised: datetime) -> datetime:
+def date(tree: KernelTree, revised: datetime) -> datetime:
     """Date of commits on a tree: that of the templates, but not before their parent's."""
-    # As it is stored: what git shows of a commit is a matter of its configuration.
-    stored = git.git(tree.repo, "cat-file", "commit", tree.commit).stdout
-    stamp = int(stored[stored.index(b"\ncommitter ") + 1 :].split(b"\n", 1)[0].split()[-2])
-    return max(revised, datetime.fromtimestamp(stamp, revised.tzinfo))
+    return max(revised, tree.committed.astimezone(revised.tzinfo)) if tree.committed else revised

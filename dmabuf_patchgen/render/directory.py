@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import process, signals
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.render.mails import Mail
 
 #: Tells what was rendered, and which files are this tool's to replace.
 MANIFEST = "series.json"
@@ -47,17 +46,18 @@ def check(directory: Path) -> None:
             )
 
 
-def write(directory: Path, mails: Sequence[Mail], about: dict[str, Any]) -> None:
-    """Write patches and their manifest in place of what an earlier run wrote.
+def write(directory: Path, files: Mapping[str, bytes], about: dict[str, Any]) -> None:
+    """Write files and their manifest in place of what an earlier run wrote.
 
-    about: what the manifest tells of the series besides the files. Raises UserError.
+    files: contents by name; about: what the manifest tells of the series besides them.
+    Raises UserError.
     """
-    files = {mail.name: _digest(mail.content) for mail in mails}
-    manifest = json.dumps({**about, "files": files}, indent=1) + "\n"
-    contents = {mail.name: mail.content for mail in mails} | {MANIFEST: manifest.encode()}
+    digests = {name: _digest(content) for name, content in files.items()}
+    manifest = json.dumps({**about, "files": digests}, indent=1) + "\n"
+    contents = {**files, MANIFEST: manifest.encode()}
     directory = directory.absolute()
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    with process.signals_blocked():
+    with signals.blocked():
         try:
             directory.mkdir(parents=True, exist_ok=True)
             # Within the directory, which may be a mount point or somebody's current one.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dmabuf_patchgen import process
+from dmabuf_patchgen import process, signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree import git
@@ -153,5 +153,5 @@ def scratch_in(repo: Path) -> Iterator[Scratch]:
         (incoming / "info" / "alternates").write_bytes(os.fsencode(objects) + b"\n")
         with scratch(incoming, said[1]) as made:
             yield made
-        with process.signals_blocked():
+        with signals.blocked():
             _migrate(incoming, objects)

@@ -2,12 +2,14 @@
 """The source of a kernel: a git revision or a directory, read and never written."""
 
 import errno
+import hashlib
 import os
 import posixpath
 import re
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -62,11 +64,43 @@ class Tree(ABC):
             ) from None
 
 
-class GitTree(Tree):
+class KernelTree(Tree):
+    """A tree as its user has it, and not as a series leaves it.
+
+    place: where it lies, a repository or a directory; commit: its commit, None where there is
+    none; root: the directory that holds its files, None for a revision.
+    """
+
+    place: Path
+    commit: str | None = None
+    root: Path | None = None
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """What changes whenever the tree does; the same for commits of the same content."""
+
+    @property
+    def committed(self) -> datetime | None:
+        """When its commit was made, in UTC."""
+        return None
+
+    @abstractmethod
+    def as_revision(self, why: str, hint: str) -> "GitTree":
+        """Itself, where it is a git revision.
+
+        why: what cannot be had without one, hint: what to do then. Raises UserError.
+        """
+
+
+class GitTree(KernelTree):
     """The tree of a commit, read from the repository's objects."""
+
+    commit: str
 
     def __init__(self, repo: Path, revision: str) -> None:
         self.repo = repo
+        self.place = repo
         self.revision = revision
         self.commit = git.commit_id(repo, revision)
         self.label = f"{repo} at {revision}"
@@ -99,6 +133,20 @@ class GitTree(Tree):
     def names(self, path: str) -> tuple[str, ...]:
         return tuple(sorted(self._directory(path)))
 
+    @cached_property
+    def id(self) -> str:
+        return git.git(self.repo, "rev-parse", f"{self.commit}^{{tree}}").text.strip()
+
+    @cached_property
+    def committed(self) -> datetime:
+        # As it is stored: what git shows of a commit is a matter of its configuration.
+        stored = git.git(self.repo, "cat-file", "commit", self.commit).stdout
+        line = stored[stored.index(b"\ncommitter ") + 1 :].split(b"\n", 1)[0]
+        return datetime.fromtimestamp(int(line.split()[-2]), UTC)
+
+    def as_revision(self, why: str, hint: str) -> "GitTree":
+        return self
+
     def close(self) -> None:
         """End the git process that reads objects."""
         self._objects.close()
@@ -119,11 +167,14 @@ class GitTree(Tree):
         return self._directories[path]
 
 
-class DirectoryTree(Tree):
+class DirectoryTree(KernelTree):
     """An unpacked kernel source, such as that of a linux-source package."""
+
+    root: Path
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.place = root
         self.label = str(root)
 
     def read(self, path: str) -> bytes:
@@ -151,6 +202,14 @@ class DirectoryTree(Tree):
 
     def is_link(self, path: str) -> bool:
         return (self.root / path).is_symlink()
+
+    @property
+    def id(self) -> str:
+        # What is no revision is not to be taken for one.
+        return f"directory {_fingerprint(self.root)[:40]}"
+
+    def as_revision(self, why: str, hint: str) -> GitTree:
+        raise UserError(f"{self.label}: not a git repository{why}", hint)
 
     def names(self, path: str) -> tuple[str, ...]:
         try:
@@ -199,7 +258,7 @@ class Overlay(Tree):
         return tuple(sorted(found))
 
 
-def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
+def open_tree(where: Path, base: str | None = None) -> KernelTree:
     """The kernel tree at a path: of a git revision (base, or else HEAD), or of a directory.
 
     Raises UserError if it is no kernel tree, has no dma-buf, or base needs a repository.
@@ -209,7 +268,7 @@ def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
     where = where.resolve()
     repo = git.toplevel(where)
     unpacked = _is_kernel(where) and not (where / ".git").exists()
-    tree: GitTree | DirectoryTree
+    tree: KernelTree
     if repo is None or (unpacked and repo != where):
         # An unpacked source inside some other project's repository is no revision of that.
         if base is not None:
@@ -229,3 +288,24 @@ def open_tree(where: Path, base: str | None = None) -> GitTree | DirectoryTree:
 
 def _is_kernel(root: Path) -> bool:
     return (root / "Kbuild").is_file() and (root / "Kconfig").is_file()
+
+
+def _fingerprint(root: Path) -> str:
+    """A hash of the names, sizes and times of all files below a directory: 0.4 s for a kernel.
+
+    Not of version and key files alone: an unpacked point release brings times older than the
+    objects of the one before, which make would then take to be up to date.
+    """
+    state = hashlib.sha256()
+    pending = [str(root)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != ".git":
+                        pending.append(entry.path)
+                else:
+                    stat = entry.stat(follow_symlinks=False)
+                    said = f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
+                    state.update(said.encode(errors="surrogateescape"))
+    return state.hexdigest()

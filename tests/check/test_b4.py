@@ -13,7 +13,7 @@ import pytest
 from dmabuf_patchgen.check import b4
 from dmabuf_patchgen.check.commits import commit_patch
 from dmabuf_patchgen.check.report import Report
-from dmabuf_patchgen.kernel import cache, kbuild
+from dmabuf_patchgen.kernel import kbuild
 from tests import faults, repos
 from tests.conftest import CHECKOUT, Cli
 
@@ -97,7 +97,7 @@ def test_the_state_is_that_before_the_patch_on_a_tree_that_is_prepared(
     first = commit_patch(bad_repo, "HEAD~4", "HEAD~5")
     second = commit_patch(bad_repo, "HEAD~3", "HEAD~4")
     located = b4.locate(bad_repo, second.mail)
-    assert kbuild.is_kept(cache.tree_id(located.base), kbuild.toolchain())
+    assert kbuild.is_kept(located.base.id, kbuild.toolchain())
     assert located.settled == first.commit.files
     assert located.patch.commit == second.commit
 

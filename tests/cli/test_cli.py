@@ -14,7 +14,8 @@ import click
 import pytest
 
 from dmabuf_patchgen import __version__
-from dmabuf_patchgen.cli import cli as command
+from dmabuf_patchgen.cli.group import VERBS
+from dmabuf_patchgen.cli.group import cli as command
 from tests import tiny
 from tests.conftest import Cli, SmallRepo
 from tests.repos import Kind, git
@@ -456,8 +457,9 @@ def test_verbose_shows_commands_to_paste(toy: Toy, tmp_path: Path) -> None:
 
 
 def commands() -> dict[str, click.Command]:
-    assert isinstance(command, click.Group)
-    return dict(command.commands)
+    with click.Context(command) as context:
+        verbs = {name: command.get_command(context, name) for name in VERBS}
+    return {name: verb for name, verb in verbs.items() if verb}
 
 
 @pytest.mark.parametrize("verb", sorted(commands()))
@@ -465,6 +467,7 @@ def test_help_has_an_example(cli: Cli, verb: str) -> None:
     done = cli(verb, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Usage: dmabuf-patchgen {verb}" in done.stdout
+    assert VERBS[verb] in " ".join(done.stdout.split())
     after = done.stdout.partition("Example")[2]
     # Their names for a tree stand in ~/; what is shown is a whole command.
     assert any(

@@ -59,7 +59,7 @@ def test_the_users_index_and_configuration_have_no_say(repo: Path) -> None:
 
 def test_what_a_killed_export_left_is_neither_taken_nor_kept(repo: Path) -> None:
     tree = GitTree(repo, "main")
-    left = cache.directory("trees") / f"{cache.tree_id(tree)}.partial"
+    left = cache.directory("trees") / f"{tree.id}.partial"
     left.mkdir()
     (left / "a.c").write_text("half\n")
     other = cache.directory("trees") / "0123.partial"

@@ -23,7 +23,7 @@ KEYS = {"b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen
 #: What the scripts below need before anything is counted.
 PRELOADED = """
 from dmabuf_patchgen.check import checks
-import dmabuf_patchgen.cli, dmabuf_patchgen.output, dmabuf_patchgen.post.prep
+import dmabuf_patchgen.cli.prep, dmabuf_patchgen.post.prep
 from tests import unbuilt
 checks.check = unbuilt.find_nothing
 """

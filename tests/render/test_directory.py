@@ -6,7 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,13 +14,12 @@ import pytest
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import directory
-from dmabuf_patchgen.render.mails import Mail
 from tests import tiny
 from tests.conftest import Cli
 from tests.repos import Kind, git
 from tests.tiny import Toy
 
-MAILS = [Mail("0001-one.patch", b"one\n"), Mail("0002-two.patch", b"two\xe9\n")]
+FILES = {"0001-one.patch": b"one\n", "0002-two.patch": b"two\xe9\n"}
 NAMES = ["0001-one.patch", "0002-two.patch", "series.json"]
 
 
@@ -28,10 +27,10 @@ def names(where: Path) -> list[str]:
     return sorted(path.name for path in where.iterdir())
 
 
-def put(where: Path, mails: Sequence[Mail] = MAILS) -> None:
+def put(where: Path, files: Mapping[str, bytes] = FILES) -> None:
     """As the command does it: asked before any work, written after."""
     directory.check(where)
-    directory.write(where, mails, {"tool": "x"})
+    directory.write(where, files, {"tool": "x"})
 
 
 def refused(where: Path) -> UserError:
@@ -78,7 +77,7 @@ def test_an_empty_directory_is_taken(tmp_path: Path) -> None:
 
 def test_what_an_earlier_run_wrote_is_replaced(tmp_path: Path) -> None:
     put(tmp_path / "out")
-    put(tmp_path / "out", [Mail("0001-other.patch", b"other\n")])
+    put(tmp_path / "out", {"0001-other.patch": b"other\n"})
     assert names(tmp_path / "out") == ["0001-other.patch", "series.json"]
 
 
@@ -145,7 +144,7 @@ def test_a_manifest_that_names_what_is_elsewhere(tmp_path: Path, name: str) -> N
     manifest = json.dumps({"files": {name: "0" * 64}})
     tiny.write(tmp_path / "out", {"series.json": manifest.encode()})
     assert "not this tool's: series.json" in refused(tmp_path / "out").message
-    directory.write(tmp_path / "out", MAILS, {})
+    directory.write(tmp_path / "out", FILES, {})
     assert (tmp_path / "escaped").read_bytes() == b"mine"
 
 
@@ -179,7 +178,7 @@ def test_a_disk_that_is_full(tmp_path: Path, before: bool) -> None:
     if before:
         put(out)
     there = tiny.snapshot(tmp_path)
-    large = [*MAILS, Mail("0003-large.patch", b"x" * 100_000)]
+    large = {**FILES, "0003-large.patch": b"x" * 100_000}
     with limited(50_000), pytest.raises(UserError) as error:
         put(out, large)
     assert error.value.message == f"{out}: File too large"
@@ -209,7 +208,7 @@ def test_an_error_in_the_middle_of_the_exchange(
     for moment in range(1, 7):
         left = moment
         with pytest.raises(UserError, match="Input/output error"):
-            put(tmp_path / "out", [*MAILS[:1], Mail("0002-new.patch", b"new\n")])
+            put(tmp_path / "out", {**FILES, "0002-new.patch": b"new\n"})
         assert tiny.snapshot(tmp_path) == there
 
 

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from dmabuf_patchgen.errors import UserError
 
 if TYPE_CHECKING:
-    from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
+    from dmabuf_patchgen.tree.source import KernelTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class TreeOptions:
     path: Path
     base: str | None
 
-    def tree(self) -> GitTree | DirectoryTree:
+    def tree(self) -> KernelTree:
         """The kernel tree. Raises UserError."""
         from dmabuf_patchgen.tree.source import open_tree
 

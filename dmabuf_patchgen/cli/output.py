@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import textwrap
@@ -156,6 +157,13 @@ def coloured(text: bytes) -> bytes:
         b"\x1b[%sm%s\x1b[0m\n" % (colours[line[:1]], line) if line[:1] in colours else line + b"\n"
         for line in text.split(b"\n")[:-1]
     )
+
+
+def show_commands() -> None:
+    """Show each command that is run, on stderr."""
+    log = logging.getLogger("dmabuf_patchgen")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
 
 
 def note(text: str) -> None:

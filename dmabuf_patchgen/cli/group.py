@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command and its verbs, each imported when it is called: --help has to be there at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from dmabuf_patchgen import __version__
+from dmabuf_patchgen.cli.options import TreeOptions
+
+#: What each verb does, in the first line of its own help as well.
+VERBS = {
+    "check": "Check every patch of a series: checkpatch, kernel-doc, W=1, sparse, kselftests.",
+    "config": (
+        "Show the kernel that the kselftests of a series want, and what the tree makes of it."
+    ),
+    "inspect": "Show what a tree offers: helpers, forms, ioctl numbers, conventions.",
+    "list": "List the series that can be rendered.",
+    "prep": "Make a series ready for the list, as a branch of b4's.",
+    "prove": "Boot a tree without and with a series, and see that its kselftests tell them apart.",
+    "render": "Render one or more series for a tree, one on top of the other.",
+    "show": "Show what a series does, its parameters and its patches.",
+}
+
+
+class Verbs(click.Group):
+    """The verbs, each a module of this package with a `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"dmabuf_patchgen.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        verbs = [
+            CompletionItem(name, help=does)
+            for name, does in sorted(VERBS.items())
+            if name.startswith(incomplete)
+        ]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Documentation: README.md, docs/templates.md, docs/series.md.",
+)
+@click.version_option(__version__, prog_name="dmabuf-patchgen")
+@click.option(
+    "-C",
+    "path",
+    metavar="TREE",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Kernel tree: a git repository, bare or not, or an unpacked source. Default: here.",
+)
+@click.option("--base", metavar="REV", help="Revision that a git tree is read at. Default: HEAD.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each command that is run.")
+@click.pass_context
+def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None:
+    """Render, check and package dma-buf patch series for your own kernel tree.
+
+    Your checkout, its branches and its configuration are never touched: a new branch or a
+    directory of patches appears, or nothing does.
+
+    \b
+    Examples:
+      dmabuf-patchgen list
+      dmabuf-patchgen -C ~/linux inspect
+      dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
+      dmabuf-patchgen -C ~/linux --base v6.12 render dma-buf-pfnmap --branch b4/dma-buf-pfnmap
+      dmabuf-patchgen -C ~/linux check v6.12..b4/dma-buf-pfnmap
+      dmabuf-patchgen -C ~/linux --base v6.12 prove dma-buf-pfnmap -o proof
+    """
+    if verbose:
+        from dmabuf_patchgen.cli import output
+
+        output.show_commands()
+    ctx.obj = TreeOptions(path, base)

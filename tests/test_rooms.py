@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rooms of docs/architecture.md: a room uses only what stands to its left."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import CHECKOUT
+
+PACKAGE = CHECKOUT / "dmabuf_patchgen"
+DOCUMENT = CHECKOUT / "docs" / "architecture.md"
+#: Beside the rooms; what every room may use.
+COMMON = {"errors", "process", "signals", "xdg"}
+
+
+def rooms() -> list[str]:
+    """The rooms from left to right, as the document's table has them."""
+    return re.findall(r"^\| (\w+)/ \|", DOCUMENT.read_text(), re.M)
+
+
+def imported(source: str) -> Iterator[tuple[int, str]]:
+    """Line and second part of each name of this package that a module imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dmabuf_patchgen"):
+            parts = (node.module or "").split(".")
+            yield from ((node.lineno, (*parts, alias.name)[1]) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names = (alias.name.split(".") for alias in node.names)
+            yield from (
+                (node.lineno, name[1])
+                for name in names
+                if name[0] == "dmabuf_patchgen" and name[1:]
+            )
+
+
+def wrong(room: str, source: str) -> list[tuple[int, str]]:
+    """The imports of a module of a room that go to its right."""
+    row = rooms()
+    allowed = {*row[: row.index(room) + 1], *COMMON, "__version__"}
+    return [(line, name) for line, name in imported(source) if name not in allowed]
+
+
+def test_every_package_is_a_room() -> None:
+    found = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert sorted(rooms()) == sorted(found)
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_no_arrow_goes_to_the_right(room: str) -> None:
+    found = {
+        str(path.relative_to(CHECKOUT)): arrows
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+        if (arrows := wrong(room, path.read_text()))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("name", sorted(COMMON))
+def test_what_all_use_uses_no_room(name: str) -> None:
+    source = (PACKAGE / f"{name}.py").read_text()
+    assert {name for _, name in imported(source)} <= COMMON
+
+
+def test_an_arrow_to_the_right_is_seen() -> None:
+    assert wrong("tree", "from dmabuf_patchgen.render import series\n") == [(1, "render")]
+    assert wrong("check", "def f():\n    import dmabuf_patchgen.post.b4\n") == [(2, "post")]
+    assert not wrong("prove", "from dmabuf_patchgen.check import step\n")
