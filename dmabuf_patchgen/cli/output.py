@@ -118,14 +118,15 @@ def print_plan(plan: Plan, *, written: bool) -> None:
         click.echo(f"\n{report.table()}\n")
     else:
         click.echo(f"checked before, nothing found: {', '.join(report.checks)}")
-    if not plan.record.signed:
+    if not plan.version.record.signed:
         click.echo("it has no Signed-off-by, which is yours to give: prep --signoff")
     state = "is" if written else "would be"
-    again = ", as before" if plan.unchanged else ""
+    again = ", as before" if plan.version.unchanged else ""
     click.echo(
-        f"branch {plan.branch} {state} v{plan.record.revision} of the series{again}, on {plan.base}"
+        f"branch {plan.branch} {state} v{plan.version.record.revision} of the series{again}, "
+        f"on {plan.base}"
     )
-    if plan.edited:
+    if plan.version.edited:
         from dmabuf_patchgen.post import tracking
 
         kept = f"git config branch.{plan.branch}.{tracking.EDITED}"

@@ -95,9 +95,9 @@ def command(
     )
     with output.progress_shown() as progress:
         plan = preparing.plan(Environment(), tree, options, progress, check=not dry_run)
-        about = output.about(plan.rendered) | {
+        about = output.about(plan.draft.rendered) | {
             "branch": plan.branch,
-            "revision": plan.record.revision,
+            "revision": plan.version.record.revision,
             "to": list(plan.recipients.to),
             "cc": list(plan.recipients.cc),
         }
@@ -112,7 +112,7 @@ def command(
         return
     if dry_run:
         click.echo(plan.letter)
-    output.print_rendered(plan.rendered)
+    output.print_rendered(plan.draft.rendered)
     if directory and not dry_run:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
     output.print_plan(plan, written=not dry_run)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.post import prep, tracking
+from dmabuf_patchgen.post import tracking, version
 from dmabuf_patchgen.tree.source import GitTree
 from tests import tiny
 from tests.conftest import CHECKOUT, SmallRepo
@@ -154,7 +154,7 @@ def test_killed_in_the_last_step_of_v1(developer: Developer) -> None:
         assert not there or {*developer.config()} == KEYS
         # What a kill leaves is no branch for b4, and none in the way of the next prep.
         tree = GitTree(developer.repo, "HEAD")
-        assert (prep._before(tree, BRANCH, None) is not None) == there
+        assert (version.before(tree, BRANCH, None) is not None) == there
         tree.close()
         if code == 0:
             assert there
@@ -175,7 +175,7 @@ def test_killed_in_the_last_step_of_v2(developer: Developer) -> None:
     arguments = (int(signal.SIGKILL), *prepared(developer), "-p", "severity=debug")
     for code, child in states(developer, AT_THE_END, *arguments):
         tree = GitTree(developer.repo, "HEAD")
-        found = prep._before(tree, BRANCH, None)
+        found = version.before(tree, BRANCH, None)
         tree.close()
         assert found
         tip = git(developer.repo, "rev-parse", REF).strip()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which version of a series is made ready: the first, the same again, or the next."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.post import changelog, tracking
+from dmabuf_patchgen.post.tracking import Record, Tracking
+from dmabuf_patchgen.render import branch
+from dmabuf_patchgen.tree import git
+from dmabuf_patchgen.tree.source import GitTree
+
+#: Addresses of lists by version, unless the user's b4.linkmask says otherwise.
+_LINKMASK = "https://lore.kernel.org/r/%s"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which version of a series it is, and of which branch.
+
+    tracking: b4's; replaces: tip of the version before it, None for the first; unchanged:
+    whether its patches are those of that version; edited: the cover before, if its user had
+    edited it.
+    """
+
+    branch: str
+    tracking: Tracking
+    record: Record
+    replaces: str | None
+    unchanged: bool
+    edited: str | None
+
+
+def before(tree: GitTree, name: str, wanted: str | None) -> tuple[Tracking, Record] | None:
+    """What is known of the version before, None if the branch is new.
+
+    wanted: the strategy that was asked for. Raises UserError if prep cannot go on from there.
+    """
+    branch.must_be_free(tree.repo, name)
+    tip = branch.tip(tree.repo, name)
+    if tip is None:
+        return None
+    track, record = tracking.load(tree.repo, name)
+    if wanted not in (None, record.strategy):
+        raise UserError(
+            f"branch {name} keeps its cover by {record.strategy}, not by {wanted}",
+            "leave out --cover-strategy, or choose another --slug",
+        )
+    # A kill at the last moment leaves the branch at the version before the one on record.
+    if tip not in (record.tip, record.replaces) and not _same_patches(tree.repo, tip, record):
+        raise UserError(
+            f"branch {name} has commits that prep did not make", "choose another --slug"
+        )
+    return track, record
+
+
+def _same_patches(repo: Path, tip: str, record: Record) -> bool:
+    """Whether a branch has the patches on record, on top of a commit with the cover.
+
+    b4 makes all of them again when it edits that commit: what they say and change counts.
+    """
+
+    def told(revision: str) -> list[str]:
+        said = git.git(
+            repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-z", "--reverse",
+            "--no-show-signature", "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
+        ).text  # fmt: skip
+        return [patch.strip() for patch in said.split("\0")]
+
+    return record.strategy == "commit" and told(tip)[1:] == told(record.tip)
+
+
+def version(
+    repo: Path,
+    name: str,
+    known: tuple[Tracking, Record] | None,
+    record: Record,
+    base: str,
+) -> Version:
+    """The version that this is.
+
+    name: of the branch; known: what before() found; record: as of a first version; base: what
+    b4 calls the base.
+    """
+    new = Tracking.new(name.removeprefix("b4/"), base)
+    if known is None:
+        return Version(name, new, record, None, unchanged=False, edited=None)
+    track, old = known[0].on(new), known[1]
+    replaces = branch.tip(repo, name)
+    record = replace(record, replaces=replaces)
+    items = changelog.changes(repo, old, record)
+    if not items and track.revision == old.revision:
+        record = replace(record, revision=old.revision, changes=old.changes)
+    else:
+        # b4 has counted on already where it sent the version before.
+        revision = max(track.revision, old.revision + 1)
+        section = changelog.section(
+            revision, items or ["- no change of any patch"], _address(repo, track, revision - 1)
+        )
+        record = replace(record, revision=revision, changes=(section, *old.changes))
+        track = track.at(revision)
+    return Version(
+        branch=name,
+        tracking=track,
+        record=record,
+        replaces=replaces,
+        unchanged=old.tip == record.tip,
+        edited=tracking.edited_cover(repo, name, old),
+    )
+
+
+def _address(repo: Path, track: Tracking, revision: int) -> str | None:
+    """Where a version that was sent can be read, None if it was not."""
+    sent = track.sent.get(revision)
+    mask = git.git(repo, "config", "--get", "b4.linkmask", check=False).text.strip() or _LINKMASK
+    return mask % sent if sent else None
