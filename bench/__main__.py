@@ -7,7 +7,6 @@ Exit code 2 where a limit is not held.
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import one_edit
-from bench.timing import Command, Comparison, Measured, compare, run
+from bench.timing import Command, Comparison, Measured, compare, run, said
 from dmabuf_patchgen import process
 from dmabuf_patchgen.debian import sources
 
@@ -96,12 +95,9 @@ def _preparing(repo: Path) -> Comparison:
     whole, calls = [], []
     for _ in range(6):
         started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.calls", "b4,get_maintainer.pl", *prep],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+        told = said([sys.executable, "-m", "bench.calls", "b4,get_maintainer.pl", *prep])
         whole.append(time.perf_counter() - started)
-        calls.append(float(done.stdout.splitlines()[-1]))
+        calls.append(float(told.splitlines()[-1]))
         run(["git", "branch", "-q", "-D", "b4/bench"], repo)
     # The first of them had to run the checks.
     return Comparison(
@@ -127,13 +123,13 @@ def _proving(source: Path, scratch: Path) -> list[Comparison]:
 
     def proof() -> tuple[Measured, Measured]:
         started = time.perf_counter()
-        done = subprocess.run(
+        told = said(
             [sys.executable, "-m", "bench.calls", "make,qemu-system-x86_64",
              "-C", str(source), "prove", *SERIES],
-            env=environment, check=True, capture_output=True, text=True,
+            environment,
         )  # fmt: skip
         whole = time.perf_counter() - started
-        inside = float(done.stdout.splitlines()[-1])
+        inside = float(told.splitlines()[-1])
         return Measured("ours", (whole,), 0), Measured("the make and QEMU in it", (inside,), 0)
 
     first, inside = proof()

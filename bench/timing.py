@@ -2,11 +2,12 @@
 """Whole processes timed in turn, so that a ratio holds where the machine's speed does not."""
 
 import os
+import shlex
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,3 +98,13 @@ def _once(command: Command) -> tuple[float, float]:
 def run(argv: Sequence[str], cwd: Path | None = None) -> None:
     """Run a command that only prepares."""
     subprocess.run(argv, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+
+
+def said(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    """What a command prints. One that fails ends the bench, with all that it said."""
+    done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(
+            f"{shlex.join(argv)}: exit code {done.returncode}\n{done.stdout}{done.stderr}".rstrip()
+        )
+    return done.stdout
