@@ -22,6 +22,9 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 #: Tells each command that is run, ready to be pasted; -v shows it.
 _LOG = logging.getLogger(__name__)
 
+#: Seconds between two looks at a program whose output is taken.
+_LOOK = 0.5
+
 #: Debian package of each program that the project may run.
 PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
@@ -148,13 +151,16 @@ def stream(
     take: Callable[[bytes], bool],
     timeout: float,
     merged: bool = False,
+    hear: Callable[[bytes], bool] = lambda piece: True,
+    watch: Callable[[int], bool] = lambda pid: True,
 ) -> Streamed:
     """Run a program without input, and hand over what it says on stdout as it comes.
 
     take: gets each piece, and says whether the program may go on; merged: it gets what is said
-    on stderr as well, at its place; timeout: seconds, after which the program is ended with its
-    whole process group. It is ended as well if take raises something, and by the kernel if this
-    process is killed, or the thread that called this ends.
+    on stderr as well, at its place; hear: the same for stderr where it is not merged; watch:
+    gets the program's process id twice a second, and says the same. timeout: seconds, after which
+    the program is ended with its whole process group. It is ended as well if one of them raises
+    something, and by the kernel if this process is killed, or the thread that called this ends.
     Raises MissingTool if the program is not there.
     """
     require(argv[0])
@@ -170,8 +176,8 @@ def stream(
         start_new_session=True,
     ) as child:
         try:
-            words = _Tail()
-            ended = _pump(child, take, words.take, deadline)
+            words = _Tail(hear)
+            ended = _pump(child, take, words.take, watch, deadline)
             returncode = child.wait(max(0.1, deadline - time.monotonic())) if ended else None
         except subprocess.TimeoutExpired:
             returncode = None
@@ -185,14 +191,15 @@ def stream(
 
 
 class _Tail:
-    """The end of an output of any length."""
+    """The end of an output of any length; hear: who else gets it."""
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[bytes], bool]) -> None:
         self._held = b""
+        self._hear = hear
 
     def take(self, piece: bytes) -> bool:
         self._held = (self._held + piece)[-4096:]
-        return True
+        return self._hear(piece)
 
     @property
     def text(self) -> str:
@@ -205,17 +212,24 @@ def _pump(
     child: "subprocess.Popen[bytes]",
     out: Callable[[bytes], bool],
     err: Callable[[bytes], bool],
+    watch: Callable[[int], bool],
     deadline: float,
 ) -> bool:
-    """Hand over both outputs to their ends; False if one may not go on, or the time is over."""
+    """Hand over both outputs to their ends; False if it may not go on, or the time is over."""
+    look = time.monotonic() + _LOOK
     with selectors.DefaultSelector() as waiting:
         for stream, take in ((child.stdout, out), (child.stderr, err)):
             if stream:
                 waiting.register(stream.fileno(), selectors.EVENT_READ, take)
         while waiting.get_map():
-            ready = waiting.select(max(0.0, deadline - time.monotonic()))
-            if not ready or time.monotonic() >= deadline:
+            ready = waiting.select(max(0.0, min(deadline, look) - time.monotonic()))
+            now = time.monotonic()
+            if now >= deadline:
                 return False
+            if now >= look:
+                look = now + _LOOK
+                if not watch(child.pid):
+                    return False
             for key, _ in ready:
                 piece = os.read(key.fd, 65536)
                 if not piece:

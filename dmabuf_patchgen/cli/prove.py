@@ -29,6 +29,12 @@ from dmabuf_patchgen.errors import Exit
     help="What boots the kernels; vng is virtme-ng.",
 )
 @click.option(
+    "--accel",
+    "accelerator",
+    type=click.Choice(["kvm", "tcg"]),
+    help="What executes the guests. Default: KVM where it is seen to, else TCG.",
+)
+@click.option(
     "--timeout",
     "limit",
     metavar="SECONDS",
@@ -54,6 +60,7 @@ def command(
     directory: Path | None,
     each_commit: bool,
     runner: str,
+    accelerator: str | None,
     limit: float,
     jobs: int | None,
     no_cache: bool,
@@ -88,6 +95,7 @@ def command(
         typed=values(typed),
         base=where.base,
         runner=runner,
+        accelerator=accelerator,
         limit=limit,
         each_commit=each_commit,
         kept=not no_cache,

@@ -24,9 +24,10 @@ class Qemu:
     program, package: what to run and the Debian package it is in; options: of the machine;
     cpu: the -cpu under TCG, empty for QEMU's default, and kvm_cpu under KVM; console: the
     device of the first serial port; arguments: for the kernel's command line.
-    probe: a program in hexadecimal to see that KVM works: it says probe_says on the serial port
-    and ends QEMU with probe_exit; probe_sector: whether it is to be a boot sector;
-    probe_options: how QEMU gets it, where {probe} stands for its file.
+    probe: a program in hexadecimal to see what an accelerator is worth: it computes for a while,
+    says probe_says on the serial port and ends QEMU with probe_exit; probe_sector: whether it is
+    to be a boot sector; probe_options: how QEMU gets it, where {probe} stands for its file;
+    probe_seconds: of a processor, that it took on TCG where silences of guests were measured.
     """
 
     program: str
@@ -41,6 +42,7 @@ class Qemu:
     probe_says: str
     probe_options: tuple[str, ...]
     probe_exit: int
+    probe_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

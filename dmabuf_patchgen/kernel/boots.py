@@ -9,14 +9,16 @@ from pathlib import Path
 from types import ModuleType
 
 from dmabuf_patchgen import process
+from dmabuf_patchgen.kernel import accelerator as accelerators
 from dmabuf_patchgen.kernel import cache, initramfs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
+from dmabuf_patchgen.kernel.silence import Patience
 
 #: What is kept of another form is not read.
-_FORM = 1
+_FORM = 2
 #: Boots that end in another way may end otherwise the next time.
 _LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 
@@ -24,8 +26,9 @@ _LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 class Boots:
     """Boots of one run of the prover.
 
-    limit: seconds for each; busybox: a static one of the architecture; kept: whether to take
-    what an earlier run booted; scratch: a directory for initramfs and logs.
+    limit: seconds for each; busybox: a static one of the architecture; scratch: a directory for
+    initramfs and logs; accelerator: kvm or tcg, None for what the host is good for; kept: whether
+    to take what an earlier run booted.
     """
 
     def __init__(
@@ -37,8 +40,10 @@ class Boots:
         scratch: Path,
         progress: Progress,
         *,
+        accelerator: str | None = None,
         kept: bool = True,
     ) -> None:
+        self.accelerator = accelerator
         self._architecture = architecture
         self._runner = runner
         self._limit = limit
@@ -60,30 +65,36 @@ class Boots:
 
     def boot(self, label: str, kernel: Kernel, tests: Tests, names: Sequence[str]) -> Boot:
         """Boot a kernel and run tests, named as `collection:test`."""
-        said = json.dumps([*self._about, kernel.key, tests.key, list(names)])
-        key = hashlib.sha256(said.encode()).hexdigest()[:32]
-        place = cache.directory("boots") / key
-        file = place / "boot.json"
-        if self._kept and file.exists():
-            cache.touch(place)
-            held = json.loads(file.read_text(encoding="utf-8"))
-            return Boot(**{**held, "status": BootStatus(held["status"])})
+        about = [*self._about, kernel.key, tests.key, list(names)]
+        places = {one: _place([*about, one]) for one in accelerators.NAMES}
+        for one in accelerators.NAMES:
+            if self._kept and self.accelerator in (None, one) and (held := _held(places[one])):
+                return held
         self._progress(f"booting {label}: {len(names)} programs of tests")
-        boot: Boot = self._runner.boot(
+        initramfs = self._initramfs(tests)
+
+        def run(accelerator: str, patience: Patience) -> Boot:
+            booted: Boot = self._runner.boot(
+                self._architecture,
+                kernel.image,
+                initramfs,
+                accelerator=accelerator,
+                patience=patience,
+                arguments=(f"proof_tests={','.join(names)}",),
+                limit=self._limit,
+                log=self._scratch / "console.log",
+                progress=lambda said: self._progress(f"booted {label}: {said}"),
+            )
+            return booted
+
+        boot = accelerators.boot(
             self._architecture,
-            kernel.image,
-            self._initramfs(tests),
-            arguments=(f"proof_tests={','.join(names)}",),
-            limit=self._limit,
-            log=self._scratch / "console.log",
-            progress=lambda said: self._progress(f"booted {label}: {said}"),
+            run,
+            self.accelerator,
+            lambda said: self._progress(f"booted {label}: {said}"),
         )
         if boot.status in _LASTING:
-            place.mkdir(exist_ok=True)
-            partial = place / "boot.json.partial"
-            partial.write_text(json.dumps({**asdict(boot), "status": boot.status.value}))
-            partial.rename(file)
-            cache.evict("boots")
+            _keep(boot, places[boot.accelerator])
         return boot
 
     def _initramfs(self, tests: Tests) -> Path:
@@ -91,6 +102,29 @@ class Boots:
         if not place.exists():
             initramfs.write(place, busybox=self._busybox, tests=tests.directory)
         return place
+
+
+def _place(about: Sequence[object]) -> Path:
+    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+    return cache.directory("boots") / key
+
+
+def _held(place: Path) -> Boot | None:
+    """A boot that was kept."""
+    file = place / "boot.json"
+    if not file.exists():
+        return None
+    cache.touch(place)
+    held = json.loads(file.read_text(encoding="utf-8"))
+    return Boot(**{**held, "status": BootStatus(held["status"])})
+
+
+def _keep(boot: Boot, place: Path) -> None:
+    place.mkdir(exist_ok=True)
+    partial = place / "boot.json.partial"
+    partial.write_text(json.dumps({**asdict(boot), "status": boot.status.value}))
+    partial.rename(place / "boot.json")
+    cache.evict("boots")
 
 
 def runner(name: str, architecture: Architecture) -> tuple[ModuleType, Architecture]:

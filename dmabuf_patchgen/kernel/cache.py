@@ -15,8 +15,9 @@ from dmabuf_patchgen.tree.source import GitTree, KernelTree
 from dmabuf_patchgen.xdg import cache
 
 #: An exported tree takes 1.5 GB, a prepared build 50 MB, a bootable one 400 MB, a kernel or its
-#: tests 10 MB, a boot 100 kB; the least recently used go first.
-_KEEP = {"trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000}
+#: tests 10 MB, a boot 100 kB, what was learnt of a host 100 bytes; the least recently used go
+#: first.
+_KEEP = {"trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000, "hosts": 10}
 
 
 def directory(kind: str) -> Path:

@@ -46,7 +46,8 @@ class Boot:
     """A boot of a guest.
 
     console: all that it said, as text; seconds: how long it took; runner, accelerator: what
-    it ran on, as `qemu 7.2.22` and `tcg`; cause: why it ended, where the guest cannot tell.
+    it ran on, as `qemu 7.2.22` and `tcg`; cause: why it ended, or was ended, where the guest
+    cannot tell.
     """
 
     console: str
@@ -86,7 +87,7 @@ class Boot:
         last = [line.strip() for line in lines if line.strip()][-3:]
         stuck = next((text for text in said if _STUCK.search(text)), "")
         what = stuck or (f"the last lines: {' | '.join(last)}" if last else "nothing was said")
-        return f"no end within {self.seconds:.0f} s; {what}"
+        return f"{self.cause or f'no end within {self.seconds:.0f} s'}; {what}"
 
 
 def clean(said: bytes) -> str:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels booted in QEMU, by KVM where that has been seen to work."""
+"""Kernels booted in QEMU."""
 
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -16,18 +15,21 @@ from dmabuf_patchgen.kernel import console
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.kbuild import Progress
+from dmabuf_patchgen.kernel.silence import Patience, Silence
 
 #: Nothing but what the architecture's file names, and a serial port.
 _BARE = (
     "-nodefaults", "-no-user-config", "-no-reboot",
     "-display", "none", "-monitor", "none", "-serial", "stdio",
 )  # fmt: skip
-#: Seconds. TCG takes a tenth of it, a KVM that does not get on any time.
-_PROBE_LIMIT = 1.5
-#: For the probe, and for kernels where nothing else is said. MiB.
+#: For the probe of an accelerator, and for kernels where nothing else is said. MiB.
 MEMORY = 512
 #: Bytes of a console that are read before the guest is ended: a boot says a hundred thousand.
 _MOST = 4 << 20
+#: Before the lines in which the guest's init tells where its tests begin and end.
+_TESTS = f"{console.MARK}tests ".encode()
+#: What QEMU says where KVM gives a guest up; it keeps it stopped then, and stays.
+_FAILURE = re.compile(rb"KVM internal error.*|.*kvm run failed.*|KVM: entry failed.*")
 #: What guests are told on their kernel's command line, whatever boots them.
 ARGUMENTS = (
     # The tree's own test of heaps takes 32 MiB of one.
@@ -52,48 +54,13 @@ def version(architecture: Architecture) -> str:
     return found[1] if found else "of unknown version"
 
 
-@cache
-def accelerator(architecture: Architecture) -> str:
-    """What executes a guest: `kvm` if it has just been seen to, else `tcg`.
-
-    A /dev/kvm that opens and even takes a virtual machine may still execute nothing. So a
-    program of a few instructions, on the machine and processor that kernels are booted on, has
-    to say something and end QEMU with an exit code of its own.
-    """
-    usable = architecture.native and os.access("/dev/kvm", os.R_OK | os.W_OK)
-    return "kvm" if usable and probe(architecture, "kvm", _PROBE_LIMIT) else "tcg"
-
-
-def probe(architecture: Architecture, accelerator: str, limit: float) -> bool:
-    """Whether the architecture's probe does on an accelerator what it should. limit: seconds."""
-    emulated = architecture.qemu
-    said = bytearray()
-
-    def take(piece: bytes) -> bool:
-        said.extend(piece)
-        return len(said) <= len(emulated.probe_says)
-
-    with process.temporary("dmabuf-patchgen-probe-") as scratch:
-        program = scratch / "probe"
-        code = bytes.fromhex(emulated.probe)
-        if emulated.probe_sector:
-            code = code.ljust(510, b"\0") + b"\x55\xaa"
-        program.write_bytes(code)
-        # QEMU takes a comma in a value for its end unless it is doubled.
-        name = str(program).replace(",", ",,")
-        argv = [
-            *machine(architecture, accelerator, MEMORY),
-            *(option.format(probe=name) for option in emulated.probe_options),
-        ]
-        done = process.stream(argv, take=take, timeout=limit)
-    return done.returncode == emulated.probe_exit and said.decode("latin-1") == emulated.probe_says
-
-
 def boot(
     architecture: Architecture,
     image: Path,
     initramfs: Path,
     *,
+    accelerator: str,
+    patience: Patience,
     arguments: Sequence[str] = (),
     limit: float,
     memory: int = MEMORY,
@@ -102,18 +69,19 @@ def boot(
 ) -> Boot:
     """Boot a kernel and wait for its end.
 
-    arguments: more of them for the kernel's command line; limit: seconds; memory: MiB; log:
-    where the console is written while it comes; progress: is told of each test that begins.
+    accelerator: kvm or tcg; patience: how long it may be silent; arguments: more of them for the
+    kernel's command line; limit: seconds; memory: MiB; log: where the console is written while it
+    comes; progress: is told of each test that begins.
     Nothing goes on when this returns, raises or is killed.
     Raises MissingTool, and UserError if QEMU does not start or the log cannot be written.
     """
-    chosen = accelerator(architecture)
     argv = [
-        *machine(architecture, chosen, memory),
+        *machine(architecture, accelerator, memory),
         "-kernel", str(image), "-initrd", str(initramfs),
         "-append", command_line(architecture, arguments),
     ]  # fmt: skip
-    return watched(argv, f"qemu {version(architecture)}", chosen, limit, log, progress)
+    runner = f"qemu {version(architecture)}"
+    return watched(argv, runner, accelerator, patience, limit, log, progress)
 
 
 def machine(architecture: Architecture, accelerator: str, memory: int) -> list[str]:
@@ -147,6 +115,7 @@ def watched(
     argv: Sequence[str],
     runner: str,
     accelerator: str,
+    patience: Patience,
     limit: float,
     log: Path | None,
     progress: Progress,
@@ -160,27 +129,47 @@ def watched(
     begin = time.monotonic()
     with ExitStack() as stack:
         file = stack.enter_context(_open_log(log)) if log else None
-        listener = _Listener(file, progress)
-        done = process.stream(argv, take=listener.take, timeout=limit, merged=merged)
+        listener = _Listener(file, progress, Silence(patience))
+        done = process.stream(
+            argv,
+            take=listener.take,
+            hear=listener.hear,
+            watch=listener.watch,
+            timeout=limit,
+            merged=merged,
+        )
     text = console.clean(bytes(listener.said))
     if (done.returncode or 0) > 0 and not text.strip():
         raise UserError(f"{argv[0]} ended before the guest began: {done.last_words}")
-    how = console.status(text, done.returncode, late=done.late)
-    cause = _cause(done, argv[0]) if how is BootStatus.LOST else ""
+    late = done.late or bool(listener.silent)
+    how = console.status(text, done.returncode, late=late and not listener.failure)
+    cause = ""
+    if how is BootStatus.LOST:
+        cause = listener.failure or _cause(done, argv[0])
+    elif how is BootStatus.HANG:
+        cause = listener.silent
     return Boot(text, how, time.monotonic() - begin, runner, accelerator, cause)
 
 
 class _Listener:
-    """Takes what a guest says, up to a bound."""
+    """Takes what a guest says, up to a bound, and how long it says nothing.
 
-    def __init__(self, log: BinaryIO | None, progress: Progress) -> None:
+    failure: in whose words KVM gave the guest up; silent: for how long nothing was said where
+    that was too long. Both are empty else.
+    """
+
+    def __init__(self, log: BinaryIO | None, progress: Progress, silence: Silence) -> None:
         self.said = bytearray()
+        self.failure = ""
+        self.silent = ""
         self._log = log
         self._progress = progress
+        self._silence = silence
         self._told = 0
 
     def take(self, piece: bytes) -> bool:
-        """Keep and write a piece; False when it is too much."""
+        """Keep and write a piece; False when it is too much, or not the guest's any more."""
+        self._silence.end()
         self.said.extend(piece)
         if self._log:
             try:
@@ -190,6 +179,18 @@ class _Listener:
         self._tell()
         return len(self.said) <= _MOST
 
+    def hear(self, piece: bytes) -> bool:
+        """Look at what QEMU says of itself; False when it has stopped the guest."""
+        if found := _FAILURE.search(piece):
+            self.failure = found[0].decode(errors="replace").strip()
+        return not found
+
+    def watch(self, pid: int) -> bool:
+        """Whether the guest may go on saying nothing."""
+        if self._silence.lasts(pid):
+            self.silent = self._silence.told
+        return not self.silent
+
     def _tell(self) -> None:
         """Tell of tests whose line is whole."""
         end = self.said.rfind(b"\n") + 1
@@ -197,6 +198,8 @@ class _Listener:
             # As the runner of kselftests announces them.
             if line.startswith(b"# selftests: "):
                 self._progress(f"running {line[13:].decode(errors='replace')}")
+            elif line.startswith(_TESTS):
+                self._silence.testing = line.startswith(_TESTS + b"begin")
         self._told = end
 
 

@@ -19,6 +19,7 @@ from dmabuf_patchgen.kernel import qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot
 from dmabuf_patchgen.kernel.kbuild import DATA, Progress
+from dmabuf_patchgen.kernel.silence import Patience
 
 #: What a kernel needs beside all that it needs for the tests, one line of a .config each.
 CONFIG = DATA / "vng.config"
@@ -42,6 +43,8 @@ def boot(
     image: Path,
     initramfs: Path,
     *,
+    accelerator: str,
+    patience: Patience,
     arguments: Sequence[str] = (),
     limit: float,
     memory: int = qemu.MEMORY,
@@ -57,13 +60,12 @@ def boot(
             f"virtme-ng's init is for this machine, not for {architecture.name}",
             "boot it with --runner qemu",
         )
-    accelerator = qemu.accelerator(architecture)
     with process.temporary("dmabuf-patchgen-vng-") as scratch:
         _lay_out(initramfs, scratch / "root")
         ours = (*qemu.ARGUMENTS, *architecture.qemu.arguments, *arguments)
         argv = _machine(image, scratch, accelerator, memory, ours)
         runner = f"qemu {qemu.version(architecture)} by virtme-ng {version(architecture)}"
-        return qemu.watched(argv, runner, accelerator, limit, log, progress, merged=True)
+        return qemu.watched(argv, runner, accelerator, patience, limit, log, progress, merged=True)
 
 
 def _lay_out(initramfs: Path, root: Path) -> None:

@@ -46,16 +46,18 @@ _TROUBLE = re.compile(
 class ProofOptions:
     """What is to be proved, and how.
 
-    names: of series; typed: parameters as the user typed them; runner: qemu or vng; limit:
-    seconds for a boot; each_commit: whether to boot every commit; kept: whether to take what
-    an earlier run built and booted; jobs: of make at the same time, 0 for as many as there are
-    processors; base: the revision that was asked for, None for HEAD.
+    names: of series; typed: parameters as the user typed them; runner: qemu or vng; accelerator:
+    kvm or tcg, None for what this host is good for; limit: seconds for a boot; each_commit:
+    whether to boot every commit; kept: whether to take what an earlier run built and booted;
+    jobs: of make at the same time, 0 for as many as there are processors; base: the revision that
+    was asked for, None for HEAD.
     """
 
     names: tuple[str, ...]
     typed: Mapping[str, str]
     base: str | None = None
     runner: str = "qemu"
+    accelerator: str | None = None
     limit: float = 300
     each_commit: bool = False
     kept: bool = True
@@ -151,6 +153,7 @@ def prove(
             busybox(architecture),
             scratch,
             progress,
+            accelerator=options.accelerator,
             kept=options.kept,
         )
         proof_run = _ProofRun(kernels, guests, expected, states)
@@ -199,10 +202,21 @@ class _ProofRun:
             self.logs["build.log"] = error.log
             return
         booted = self._states if each_commit else (base, patched[-1])
-        for state in booted:
-            self._boot(self._states.index(state), state, built[state.label], tests)
+        self._boot_all(booted, built, tests)
+        if len({boot.accelerator for boot in self.boots}) > 1:
+            # KVM gave up on the way. What is held against each other has to run on the same.
+            self._guests.accelerator = Accelerator.TCG.value
+            self._boot_all(booted, built, tests)
         if each_commit:
             self._hold_between(patched[:-1])
+
+    def _boot_all(
+        self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests
+    ) -> None:
+        """Boot states one after the other; what an earlier call found is found anew."""
+        self.problems, self.logs, self.boots, self.said = [], {}, [], {}
+        for state in states:
+            self._boot(self._states.index(state), state, kernels[state.label], tests)
 
     def _boot(self, number: int, state: State, kernel: Kernel, tests: Tests) -> None:
         """Boot a state: once for the programs that stand each other, once for each other one."""
@@ -330,6 +344,8 @@ def _command(tree: KernelTree, options: ProofOptions, kernels: Kernels) -> str:
         words += ["-p", f"{name}={value}"]
     if options.runner != "qemu":
         words += ["--runner", options.runner]
+    if options.accelerator:
+        words += ["--accel", options.accelerator]
     if options.each_commit:
         words.append("--each-commit")
     return shlex.join([*words, "-o", "proof"])

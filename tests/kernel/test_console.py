@@ -60,7 +60,8 @@ def test_end_and_trouble_of_recorded_consoles(name: str) -> None:
     returncode, late, how, trouble = RECORDED[name]
     said = recorded(name)
     assert console.status(said, returncode, late=late) is how
-    assert boot(said, how, "why").trouble == trouble
+    cause = "why" if how is BootStatus.LOST else ""
+    assert boot(said, how, cause).trouble == trouble
     assert boot(said, how).started is (name != "panic")
 
 
@@ -126,6 +127,8 @@ def test_what_a_kernel_says_of_its_hang_comes_first() -> None:
     said = "[   60.000000] watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n# ok 1\n"
     trouble = boot(said, BootStatus.HANG).trouble
     assert trouble == "no end within 8 s; watchdog: BUG: soft lockup - CPU#0 stuck for 26s!"
+    silent = boot(said, BootStatus.HANG, "nothing was said for long").trouble
+    assert silent.startswith("nothing was said for long; watchdog: BUG: soft lockup")
     assert boot("", BootStatus.HANG).trouble == "no end within 8 s; nothing was said"
 
 

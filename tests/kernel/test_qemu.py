@@ -6,17 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.kernel import qemu
+from dmabuf_patchgen.kernel import qemu, silence
 from dmabuf_patchgen.kernel.architecture import Architecture, known
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -33,47 +33,21 @@ FOR_EVER = "ebfe"
 FLOOD = "b061eeebfd"
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """What is known of QEMU is asked again."""
-    asked = (qemu.version, qemu.accelerator)
-    for one in asked:
-        one.cache_clear()
-    yield
-    for one in asked:
-        one.cache_clear()
-
-
 @pytest.fixture
-def lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Puts a script in the place of QEMU; tells where its last arguments can be read."""
-
-    def put(script: str) -> Path:
-        place = tmp_path / "bin"
-        place.mkdir(exist_ok=True)
-        program = place / X86.qemu.program
-        arguments = tmp_path / "arguments"
-        version = 'if [ "$1" = --version ]; then echo "QEMU emulator version 9.9.9"; exit; fi'
-        program.write_text(f'#!/bin/sh\n{version}\necho "$*" >{arguments}\n{script}\n')
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
-        return arguments
-
-    return put
-
-
-@pytest.fixture
-def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Boot]:
+def boot(tmp_path: Path) -> Callable[..., Boot]:
     """Boots files that are there, with a log."""
-    monkeypatch.setattr(qemu, "accelerator", lambda architecture: "tcg")
     (tmp_path / "image").touch()
     (tmp_path / "initramfs").touch()
 
-    def run(limit: float = AMPLE, arguments: tuple[str, ...] = ()) -> Boot:
+    def run(
+        limit: float = AMPLE, arguments: tuple[str, ...] = (), accelerator: str = "tcg"
+    ) -> Boot:
         return qemu.boot(
             X86,
             tmp_path / "image",
             tmp_path / "initramfs",
+            accelerator="tcg",
+            patience=Patience(),
             arguments=arguments,
             limit=limit,
             log=tmp_path / "console.log",
@@ -89,80 +63,7 @@ def needs_qemu(architecture: Architecture) -> None:
         pytest.skip(f"{missing.message}: {missing.hint}")
 
 
-class TestProbe:
-    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
-    def test_program_does_what_it_should(self, architecture: Architecture) -> None:
-        needs_qemu(architecture)
-        assert qemu.probe(architecture, "tcg", AMPLE)
-
-    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
-    def test_another_program_does_not(self, architecture: Architecture) -> None:
-        needs_qemu(architecture)
-        halts = {"x86_64": "f4ebfd", "arm64": "7f2003d5ffffff17"}[architecture.name]
-        wrong = replace(architecture, qemu=replace(architecture.qemu, probe=halts))
-        assert not qemu.probe(wrong, "tcg", 1.0)
-        silent = replace(architecture, qemu=replace(architecture.qemu, probe_says="no"))
-        assert not qemu.probe(silent, "tcg", AMPLE)
-
-    @pytest.mark.parametrize(
-        ("script", "believed"),
-        [
-            ("printf ok; exit 33", True),
-            ("printf ok; exit 0", False),
-            ("exit 33", False),
-            ("printf okok; exit 33", False),
-            ("printf ok; kill -KILL $$", False),
-            ("echo 'failed to set MSR' >&2; exit 1", False),
-            ("printf ok; sleep 60; exit 33", False),
-            ("printf ok; (trap '' TERM; sleep 60) & wait; exit 33", False),
-            ("yes", False),
-        ],
-    )
-    def test_only_the_whole_truth_is_believed(
-        self, lie: Callable[[str], Path], script: str, believed: bool
-    ) -> None:
-        lie(script)
-        begin = time.monotonic()
-        # A machine that is busy with other tests gets an honest script through all the same.
-        assert qemu.probe(X86, "kvm", AMPLE if believed else 1.0) is believed
-        assert time.monotonic() - begin < 10 or believed
-
-    def test_the_machine_is_that_of_kernels(
-        self, lie: Callable[[str], Path], boot: Callable[..., Boot]
-    ) -> None:
-        arguments = lie("printf ok; exit 33")
-        qemu.probe(X86, "kvm", AMPLE)
-        probed = arguments.read_text().partition(" -device ")[0]
-        assert "-accel kvm" in probed and "-cpu host" in probed and "-machine pc" in probed
-        qemu.probe(X86, "tcg", AMPLE)
-        probed = arguments.read_text().partition(" -device ")[0]
-        boot()
-        assert arguments.read_text().startswith(f"{probed} ")
-
-    def test_kvm_is_not_tried_where_it_cannot_be(
-        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        arguments = lie("printf ok; exit 33")
-        monkeypatch.setattr(os, "access", lambda path, mode: False)
-        assert qemu.accelerator(X86) == "tcg"
-        assert not arguments.exists()
-
-    def test_kvm_that_works_is_taken_once_it_was_seen(
-        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        arguments = lie("printf ok; exit 33")
-        monkeypatch.setattr(os, "access", lambda path, mode: True)
-        monkeypatch.setattr(qemu, "_PROBE_LIMIT", AMPLE)
-        monkeypatch.setattr(Architecture, "native", True)
-        assert qemu.accelerator(X86) == "kvm"
-        arguments.unlink()
-        assert qemu.accelerator(X86) == "kvm"
-        assert not arguments.exists()
-        monkeypatch.setattr(Architecture, "native", False)
-        qemu.accelerator.cache_clear()
-        assert qemu.accelerator(X86) == "tcg"
-
-
+@pytest.mark.usefixtures("fresh")
 class TestBoot:
     def test_power_off(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
         arguments = lie("printf 'dmabuf-patchgen: up\\r\\ndmabuf-patchgen: power off\\r\\n'")
@@ -182,8 +83,8 @@ class TestBoot:
         assert done.trouble == "qemu-system-x86_64 was killed by signal 9"
 
     def test_ended_by_itself(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
-        lie("echo some; echo 'KVM internal error' >&2; exit 1")
-        assert boot().trouble == "qemu-system-x86_64 ended with exit code 1: KVM internal error"
+        lie("echo some; echo 'out of memory' >&2; exit 1")
+        assert boot().trouble == "qemu-system-x86_64 ended with exit code 1: out of memory"
         lie("echo some")
         assert boot().trouble == RESET
         lie("echo some; echo 'terminating on signal 15' >&2")
@@ -203,6 +104,46 @@ class TestBoot:
         assert done.trouble == "no end within 2 s; the last lines: before"
         assert 2 <= done.seconds < 30
         assert _gone(int((tmp_path / "child").read_text()))
+
+    @pytest.mark.parametrize(
+        ("said", "told"),
+        [
+            ("KVM internal error. Suberror: 1", "KVM internal error. Suberror: 1"),
+            ("error: kvm run failed Bad address", "error: kvm run failed Bad address"),
+            ("KVM: entry failed, hardware error 0x7", "KVM: entry failed, hardware error 0x7"),
+        ],
+    )
+    def test_a_guest_that_kvm_gives_up_is_ended_at_once(
+        self, lie: Callable[[str], Path], boot: Callable[..., Boot], said: str, told: str
+    ) -> None:
+        # QEMU stays, and a dump of the registers follows.
+        lie(f"echo some; printf '{said}\\nEAX=00000000\\n' >&2; exec sleep 600")
+        done = boot()
+        assert (done.status, done.trouble) == (BootStatus.LOST, told)
+
+    def test_silence_is_a_hang(
+        self,
+        lie: Callable[[str], Path],
+        boot: Callable[..., Boot],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(silence, "_LEAST", 2.0)
+        monkeypatch.setattr(silence, "_BOOTING", (0.1, 0.1))
+        monkeypatch.setattr(silence, "_RUNNER", 600.0)
+        lie("for i in 1 2 3 4; do echo $i; sleep 1; done; exec sleep 600")
+        done = boot()
+        assert done.status is BootStatus.HANG and 5 < done.seconds < 30
+        assert done.trouble.startswith(
+            "nothing was said while it computed 0 s, slept 2 s; the last"
+        )
+        # A test may be silent for as long as its runner lets it.
+        lie(
+            "echo dmabuf-patchgen: tests begin; sleep 5; echo dmabuf-patchgen: tests end 0; "
+            "exec sleep 600"
+        )
+        done = boot()
+        assert done.status is BootStatus.HANG
+        assert done.trouble.endswith("| dmabuf-patchgen: tests end 0")
 
     def test_a_flood_is_bounded(
         self, lie: Callable[[str], Path], boot: Callable[..., Boot], tmp_path: Path
@@ -241,9 +182,11 @@ class TestBoot:
         lie(f"echo said; echo $$ >{tmp_path / 'child'}; exec sleep 600")
         prover = (
             "from pathlib import Path\n"
-            "from dmabuf_patchgen.prove import qemu\n"
+            "from dmabuf_patchgen.kernel import qemu\n"
             "from dmabuf_patchgen.kernel.architecture import named\n"
-            f"qemu.boot(named('x86_64'), Path('image'), Path('initramfs'), limit=600,\n"
+            "from dmabuf_patchgen.kernel.silence import Patience\n"
+            "qemu.boot(named('x86_64'), Path('image'), Path('initramfs'), accelerator='tcg',\n"
+            "          patience=Patience(100), limit=600,\n"
             f"          log=Path({str(tmp_path / 'console.log')!r}))\n"
         )
         with subprocess.Popen(
@@ -272,7 +215,9 @@ class TestMachine:
             *qemu.machine(X86, "tcg", 64),
             "-drive", f"format=raw,if=ide,snapshot=on,file={tmp_path / 'disk'}",
         ]  # fmt: skip
-        return qemu.watched(argv, "qemu", "tcg", limit, tmp_path / "log", lambda said: None)
+        return qemu.watched(
+            argv, "qemu", "tcg", Patience(), limit, tmp_path / "log", lambda said: None
+        )
 
     def test_triple_fault(self, tmp_path: Path) -> None:
         done = self.run(TRIPLE_FAULT, tmp_path, AMPLE)

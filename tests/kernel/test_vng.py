@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.kernel import initramfs, qemu, vng
+from dmabuf_patchgen.kernel import initramfs, vng
 from dmabuf_patchgen.kernel.architecture import Architecture, known
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -20,7 +21,6 @@ X86 = next(one for one in known() if one.name == "x86_64")
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(qemu, "accelerator", lambda architecture: "tcg")
     monkeypatch.setattr(Architecture, "native", True)
     vng.version.cache_clear()
     yield
@@ -57,11 +57,18 @@ def boot(tmp_path: Path) -> Callable[..., Boot]:
     (tests / "run_kselftest.sh").write_text("#!/bin/sh\n")
     initramfs.write(tmp_path / "initramfs", busybox=Path(busybox), tests=tests)
 
-    def run(*arguments: str, architecture: Architecture = X86, limit: float = 60.0) -> Boot:
+    def run(
+        *arguments: str,
+        architecture: Architecture = X86,
+        accelerator: str = "tcg",
+        limit: float = 60.0,
+    ) -> Boot:
         return vng.boot(
             architecture,
             tmp_path / "image",
             tmp_path / "initramfs",
+            accelerator=accelerator,
+            patience=Patience(),
             arguments=arguments,
             limit=limit,
             log=tmp_path / "console.log",
@@ -91,12 +98,9 @@ def test_what_it_answers_is_run(
     assert not Path(options[options.index("--root") + 1]).exists()
 
 
-def test_kvm_that_works_is_left_on(
-    answer: Callable[[str], Path], boot: Callable[..., Boot], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(qemu, "accelerator", lambda architecture: "kvm")
+def test_kvm_is_left_on(answer: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
     asked = answer("sh -c 'echo said' -append 'a init=b -- c'")
-    assert boot().accelerator == "kvm"
+    assert boot(accelerator="kvm").accelerator == "kvm"
     assert "--disable-kvm" not in asked.read_text().splitlines()
 
 
