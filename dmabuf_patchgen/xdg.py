@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TreeOptions this project keeps files of its own (XDG Base Directory Specification)."""
+"""Where this project keeps files of its own (XDG Base Directory Specification)."""
 
 import os
 from pathlib import Path

@@ -22,7 +22,7 @@ ELSEWHERE = "192.0.2.1"
 def leave() -> None:
     """Go to a network of this process and its children alone, in which only loopback is.
 
-    There is no way back, and no environment that a program cleans can undo it. TreeOptions the
+    There is no way back, and no environment that a program cleans can undo it. Where the
     kernel does not allow it, connections of Python code of this process are refused.
     """
     user, group = os.getuid(), os.getgid()

@@ -57,7 +57,7 @@ def check_built(out: Path) -> None:
 
 @pytest.fixture(scope="session")
 def built(linux_612: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TreeOptions all was built once, for the reference tree."""
+    """Where all was built once, for the reference tree."""
     out = tmp_path_factory.mktemp("selftests")
     build(linux_612, out)
     return out

@@ -45,7 +45,7 @@ def from_range(repo: Path, revisions: str) -> tuple[GitTree, tuple[Patch, ...]]:
             )
     if not commits:
         raise UserError(f"{revisions}: no commit in this range", "write it as BASE..TIP")
-    # TreeOptions BASE has moved on since, the series' own base is what it forked from.
+    # Where BASE has moved on since, the series' own base is what it forked from.
     fork = commits[0][1]
     tree = GitTree(repo, fork)
     tree.label = f"{repo} at {base if fork == start else fork[:12]}"

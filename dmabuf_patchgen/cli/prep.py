@@ -33,7 +33,7 @@ from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, type
     "--cover-strategy",
     "strategy",
     type=click.Choice(["branch-description", "commit"]),
-    help="TreeOptions b4 keeps the cover letter. Default: branch-description, or as it is.",
+    help="Where b4 keeps the cover letter. Default: branch-description, or as it is.",
 )
 @click.option("--allow-findings", is_flag=True, help="Go on though the checks found something.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show all of it and write nothing.")

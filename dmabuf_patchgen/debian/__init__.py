@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TreeOptions a kernel tree, and the userspace of a guest, come from if one has none."""
+"""Where a kernel tree, and the userspace of a guest, come from if one has none."""

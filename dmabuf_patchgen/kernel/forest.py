@@ -15,7 +15,7 @@ _WHOLE = ("include/uapi",)
 class Forest:
     """A directory that stands in for `source`: links, save for the files that are touched.
 
-    Only the parents of touched files are real directories, a few thousand links. TreeOptions a
+    Only the parents of touched files are real directories, a few thousand links. Where a
     header is touched, all directories below its own are real as well, as a file in them that
     includes "../header.h" would otherwise be led back into the source.
     """
@@ -24,7 +24,7 @@ class Forest:
         self.root = root
         self.source = source
         self._changed: set[str] = set()
-        # TreeOptions kselftests of 5.10 look for installed headers, see install_headers.
+        # Where kselftests of 5.10 look for installed headers, see install_headers.
         paths = [PurePosixPath(path) for path in (*touched, "usr/include/Makefile")]
         self._real = {str(parent) for path in paths for parent in path.parents}
         whole = {str(path.parent) for path in paths if path.suffix == ".h"} - {"."}

@@ -153,7 +153,7 @@ class Build:
 
     @property
     def root(self) -> Path:
-        """TreeOptions the forest must be: paths in a build directory are absolute."""
+        """Where the forest must be: paths in a build directory are absolute."""
         return self.place / "src"
 
     def make(self, *targets: str) -> MakeResult:

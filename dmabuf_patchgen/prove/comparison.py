@@ -125,7 +125,7 @@ def compare(
             own=name[0] in programs,
         )
         for name in names
-        # TreeOptions a program's tests are told, it is only by itself if it failed besides.
+        # Where a program's tests are told, it is only by itself if it failed besides.
         if name[1]
         or name[0] not in telling
         or Outcome.FAIL in (_at(base, name).outcome, _at(tip, name).outcome)

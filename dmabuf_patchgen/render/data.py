@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TreeOptions the templates are: in the wheel, or in the checkout that is being worked on."""
+"""Where the templates are: in the wheel, or in the checkout that is being worked on."""
 
 from functools import cache
 from importlib.resources import files

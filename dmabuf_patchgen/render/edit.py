@@ -187,7 +187,7 @@ def _change(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end:
 
 
 def _between(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end: int) -> int:
-    """TreeOptions + lines go in that stand beside context only."""
+    """Where + lines go in that stand beside context only."""
     before = [span for span in places[:start] if span]
     if before:
         point = line_end(body, before[-1].end - 1)

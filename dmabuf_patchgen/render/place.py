@@ -31,7 +31,7 @@ class PlaceError(UserError):
 
 @dataclass(frozen=True)
 class Place:
-    """TreeOptions a hunk goes.
+    """Where a hunk goes.
 
     scope: the stretch that the place stands for; insertion: gives the byte at which new
     lines go in, or raises PlaceError; None where the hunk's own context says it.

@@ -180,7 +180,7 @@ class CFile:
         return None
 
     def after_declarations(self, function: Definition) -> int | None:
-        """TreeOptions the first statement of a function may stand, after its declarations."""
+        """Where the first statement of a function may stand, after its declarations."""
         block = function.node.child_by_field_name("body")
         if block is None:
             return None

@@ -52,7 +52,7 @@ class TreeFacts:
         return bool(text.kconfig_entries(self._read(path), symbol))
 
     def member_docs(self, struct: str, path: str) -> str:
-        """TreeOptions a struct's members are described: inline, header, or none.
+        """Where a struct's members are described: inline, header, or none.
 
         Rule: Documentation/doc-guide/kernel-doc.rst, "In-line member documentation comments".
         """

@@ -39,7 +39,7 @@ def foreign() -> Architecture:
 
 @pytest.fixture
 def place(foreign: Architecture, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """TreeOptions a busybox is kept; the cache is the test's own."""
+    """Where a busybox is kept; the cache is the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     return xdg.cache() / "busybox" / foreign.name / "busybox"
 
