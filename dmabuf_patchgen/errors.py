@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The errors a user can act on; everything else is a bug and may show a traceback."""
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 class Exit(IntEnum):
@@ -11,6 +11,32 @@ class Exit(IntEnum):
     USER = 1
     FINDINGS = 2
     MISSING = 3
+
+
+class Why(Enum):
+    """Why a place in a tree cannot be edited: what tables, JSON and tests read."""
+
+    MISSING = "missing"
+    TWICE = "twice"
+    DOES_NOT_PARSE = "does not parse"
+    #: The parser and the braces do not agree where a definition ends.
+    UNCLEAR_END = "unclear end"
+    #: Other code stands on the same line, or the place is but a part of a statement.
+    NOT_ALONE = "not alone"
+    #: Under an #ifdef, ifeq and the like that the hunk does not name.
+    CONDITIONAL = "conditional"
+    #: What stands above a label runs into it.
+    FALLS_THROUGH = "falls through"
+    #: New text would become part of a comment, or of a line that is continued.
+    IN_COMMENT = "in comment"
+    TAKEN = "taken"
+    HALF_THERE = "half there"
+    NO_SUCH_FILE = "no such file"
+    LINK = "link"
+    #: The patch leaves a file that no longer parses.
+    BREAKS_FILE = "breaks file"
+    #: The hunk itself is none: its form, not the tree.
+    WRONG_HUNK = "wrong hunk"
 
 
 class UserError(Exception):

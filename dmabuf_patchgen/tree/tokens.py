@@ -16,6 +16,11 @@ def words(text: bytes) -> list[bytes]:
     return _TOKEN.findall(text)
 
 
+def token_spans(text: bytes) -> list[tuple[int, int]]:
+    """The places of a text's tokens."""
+    return [match.span() for match in _TOKEN.finditer(text)]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a file, in bytes: start is its first, end the one after its last."""
@@ -41,7 +46,8 @@ class Tokens:
 
     def find(self, wanted: Sequence[bytes]) -> list[int]:
         """Indices of the tokens at which the wanted sequence begins."""
-        if not wanted:
+        stretch = self.body[self.span.start : self.span.end]
+        if not wanted or not all(word in stretch for word in set(wanted)):
             return []
         return [
             at
