@@ -5,13 +5,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from dmabuf_patchgen.errors import Why
+from dmabuf_patchgen.render import beside
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, PlaceError, Source, find
+from dmabuf_patchgen.render.sides import Sides
+from dmabuf_patchgen.tree import makefile
 from dmabuf_patchgen.tree.c import parse
-from dmabuf_patchgen.tree.text import makefile_lists
 from dmabuf_patchgen.tree.tokens import (
     Span,
-    Tokens,
     line_end,
     line_number,
     line_start,
@@ -48,44 +50,69 @@ def apply(hunk: Hunk, body: bytes | None) -> Edited:
     if hunk.place == "new file":
         return _new_file(hunk, body)
     if body is None:
-        raise PlaceError(f"{hunk.path}: the tree has no such file")
+        raise PlaceError(Why.NO_SUCH_FILE, f"{hunk.path}: the tree has no such file")
     source = Source(hunk.path, body)
     place = find(source, hunk.place)
-    if place.whole_words:
-        return _add_to_set(hunk, source, place)
-    tokens = Tokens(body, place.scope)
-    old, new = hunk.side(" -"), hunk.side(" +")
-    if place.insertion is not None:
-        if not hunk.only_adds:
-            raise PlaceError(f"{hunk.path}: {hunk.place}: before and after take only + lines")
-        if tokens.find(new) or _defined_already(hunk, source):
-            return Edited(State.PRESENT, body)
-        change = _Change(Span(*[place.insertion()] * 2), _joined(hunk.added))
-        return Edited(State.APPLIED, change.made(body))
-    if not old:
-        raise PlaceError(f"{hunk.path}: {hunk.place}: the hunk has no context and no - line")
-    found = tokens.find(old)
-    done = tokens.find(new)
-    if done:
+    with source.doubts(hunk.place):
+        if place.whole_words:
+            return _add_to_set(hunk, source, place)
+        if place.insertion is not None:
+            return _insert(hunk, source, place)
+        return _replace(hunk, source, place)
+
+
+def _insert(hunk: Hunk, source: Source, place: Place) -> Edited:
+    """New lines at a point."""
+    assert place.insertion is not None
+    if not hunk.only_adds:
+        raise PlaceError(
+            Why.WRONG_HUNK, f"{hunk.path}: {hunk.place}: before and after take only + lines"
+        )
+    sides = Sides(hunk, source, place)
+    if sides.new or _defined_already(hunk, source):
+        beside.must_be_unconditional(source, place, sides.new)
+        return Edited(State.PRESENT, source.body)
+    point = place.insertion()
+    if source.is_c and not place.comment:
+        beside.must_be_code(source, point)
+    change = _Change(Span(point, point), _joined(hunk.added))
+    return Edited(State.APPLIED, change.made(source.body))
+
+
+def _replace(hunk: Hunk, source: Source, place: Place) -> Edited:
+    """Lines that go, and new ones beside others."""
+    body = source.body
+    if not hunk.side(" -"):
+        raise PlaceError(
+            Why.WRONG_HUNK, f"{hunk.path}: {hunk.place}: the hunk has no context and no - line"
+        )
+    sides = Sides(hunk, source, place)
+    found = sides.old
+    if sides.new:
         # What is done in one place may yet have to be done in another; the new side often
         # begins as the old one does, which then is no such place.
         found = [
-            at
-            for at in found
-            if not any(made <= at and at + len(old) <= made + len(new) for made in done)
+            spans
+            for spans in found
+            if not any(
+                made[0].start <= spans[0].start and spans[-1].end <= made[-1].end
+                for made in sides.new
+            )
         ]
         if not found:
+            beside.must_be_unconditional(source, place, sides.new)
             return Edited(State.PRESENT, body)
         if not any(sign == "-" and words(text) for sign, text in hunk.lines):
-            found += done
+            found = sorted([*found, *sides.new], key=lambda spans: spans[0].start)
     if not found:
-        raise source.missing(hunk.place, old, place.scope)
-    matches = [tokens.spans(at, len(old)) for at in sorted(found)]
+        raise source.missing(hunk.place, hunk.side(" -"), place.scope)
     first = source.one(
-        f"{hunk.place}: context {_excerpt(old)!r}", [Span(m[0].start, m[-1].end) for m in matches]
+        f"{hunk.place}: context {_excerpt(hunk.side(' -'))!r}",
+        [Span(m[0].start, m[-1].end) for m in found],
     )
-    source.must_parse(hunk.place, first)
-    return Edited(State.APPLIED, _replaced(hunk, body, matches[0]))
+    start = place.scope.start if place.definition else first.start
+    source.must_parse(hunk.place, Span(start, first.end))
+    return Edited(State.APPLIED, _replaced(hunk, source, place, sides, found[0]))
 
 
 def _defined_already(hunk: Hunk, source: Source) -> bool:
@@ -102,13 +129,15 @@ def _defined_already(hunk: Hunk, source: Source) -> bool:
 
 def _new_file(hunk: Hunk, body: bytes | None) -> Edited:
     if not hunk.only_adds:
-        raise PlaceError(f"{hunk.path}: a new file takes only + lines")
+        raise PlaceError(Why.WRONG_HUNK, f"{hunk.path}: a new file takes only + lines")
     content = _joined(hunk.added)
     if body is None:
         return Edited(State.APPLIED, content)
     if body == content:
         return Edited(State.PRESENT, body)
-    raise PlaceError(f"{hunk.path}: the tree already has such a file, with other content")
+    raise PlaceError(
+        Why.TAKEN, f"{hunk.path}: the tree already has such a file, with other content"
+    )
 
 
 def _joined(lines: list[bytes]) -> bytes:
@@ -127,13 +156,20 @@ class _Change:
     text: bytes
 
     def made(self, body: bytes) -> bytes:
-        """The file with it; new lines never go on the last one that lacks its newline."""
+        """The file with it, in which new lines end as those above them do.
+
+        They never go on the last one that lacks its newline.
+        """
         head, tail = body[: self.span.start], body[self.span.end :]
-        within = head[-1:] not in (b"", b"\n") and self.span.start == len(body)
-        return head + (b"\n" if within else b"") + self.text + tail
+        above = head if b"\n" in head else body
+        ends = above[: above.rfind(b"\n") + 1].endswith(b"\r\n")
+        text = self.text.replace(b"\n", b"\r\n") if ends else self.text
+        if text.endswith(b"\n") and head[-1:] not in (b"", b"\n") and self.span.start == len(body):
+            head += b"\r\n" if ends else b"\n"
+        return head + text + tail
 
 
-def _replaced(hunk: Hunk, body: bytes, match: list[Span]) -> bytes:
+def _replaced(hunk: Hunk, source: Source, place: Place, sides: Sides, match: list[Span]) -> bytes:
     """The file with the hunk's - lines gone and + lines in, its context untouched."""
     # Give each old line the stretch of its tokens; a blank line has none.
     at = 0
@@ -152,20 +188,26 @@ def _replaced(hunk: Hunk, body: bytes, match: list[Span]) -> bytes:
         end = index
         while end < len(hunk.lines) and hunk.lines[end][0] != " ":
             end += 1
-        changes.append(_change(hunk, body, places, index, end))
+        change = _change(hunk, source, places, index, end)
+        if source.is_c:
+            run = beside.Run(hunk, places, index, end, sides.in_comment(index, end))
+            beside.must_stand_well(source, place, run, change.span)
+        changes.append(change)
         index = end
+    body = source.body
     for change in reversed(changes):
         body = change.made(body)
     return body
 
 
-def _change(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end: int) -> _Change:
+def _change(hunk: Hunk, source: Source, places: list[Span | None], start: int, end: int) -> _Change:
     """What lines start..end of a hunk, a run of - and +, do to the file."""
+    body = source.body
     added = [text for sign, text in hunk.lines[start:end] if sign == "+"]
     removed = [places[i] for i in range(start, end) if hunk.lines[i][0] == "-"]
     gone = [span for span in removed if span]
     if not gone:
-        point = after = _between(hunk, body, places, start, end)
+        point = after = _between(hunk, source, places, start, end)
         # Blank lines that go are below the context above, or else above that below.
         for _ in removed:
             if any(places[:start]):
@@ -186,13 +228,17 @@ def _change(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end:
     return _Change(Span(opens, closes), _joined(added))
 
 
-def _between(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end: int) -> int:
+def _between(hunk: Hunk, source: Source, places: list[Span | None], start: int, end: int) -> int:
     """Where + lines go in that stand beside context only."""
+    body = source.body
     before = [span for span in places[:start] if span]
     if before:
         point = line_end(body, before[-1].end - 1)
         if body[before[-1].end : point].strip():
-            raise _in_mid_line(hunk, body, before[-1].end)
+            behind = beside.behind_comments(source, before[-1].end)
+            if behind is None:
+                raise _in_mid_line(hunk, body, before[-1].end)
+            point = behind
         for span in reversed(places[:start]):
             if span:
                 break
@@ -211,6 +257,7 @@ def _between(hunk: Hunk, body: bytes, places: list[Span | None], start: int, end
 
 def _in_mid_line(hunk: Hunk, body: bytes, offset: int) -> PlaceError:
     return PlaceError(
+        Why.NOT_ALONE,
         f"{hunk.path}: {hunk.place}: context ends within line {line_number(body, offset)}, "
         f"{line_text(body, offset)!r}",
         "let the hunk's context end where a line of the file ends",
@@ -230,7 +277,7 @@ def _skip_blank_back(body: bytes, point: int) -> int:
 def _add_to_set(hunk: Hunk, source: Source, place: Place) -> Edited:
     """Entries added to what is a set by nature: includes, a list of words, sorted lines."""
     if not hunk.only_adds:
-        raise PlaceError(f"{hunk.path}: {hunk.place}: takes only + lines")
+        raise PlaceError(Why.WRONG_HUNK, f"{hunk.path}: {hunk.place}: takes only + lines")
     body = source.body
     for line in hunk.added:
         if hunk.place == "includes":
@@ -247,46 +294,48 @@ def _with_include(path: str, body: bytes, line: bytes) -> bytes:
     source = Source(path, body)
     there = source.c.includes()
     if wanted is None:
-        raise PlaceError(f"{path}: {line.decode(errors='replace')!r} is no #include")
+        raise PlaceError(
+            Why.WRONG_HUNK, f"{path}: {line.decode(errors='replace')!r} is no #include"
+        )
     header = wanted.group(1).decode()
     if any(name == header for name, _ in there):
         return body
     family = [(n, s) for n, s in there if n.partition("/")[0] == header.partition("/")[0]]
     if not family:
-        raise PlaceError(f"{path}: no include is of the kind of {header}")
+        raise PlaceError(Why.MISSING, f"{path}: no include is of the kind of {header}")
     # Before the first that sorts after it, behind the last that does not.
     for name, span in family:
         if name.rstrip('>"') > header.rstrip('>"'):
-            point = line_start(body, span.start)
+            point = source.c.lexical.line_before(span.start)
             break
     else:
-        point = line_end(body, family[-1][1].end - 1)
-    return body[:point] + line + b"\n" + body[point:]
+        point = source.c.lexical.line_after(family[-1][1].end)
+    return _Change(Span(point, point), line + b"\n").made(body)
 
 
 def _with_line(body: bytes, line: bytes) -> bytes:
-    lines = body.split(b"\n")
+    lines = body.splitlines(keepends=True)
     if any(have.split() == line.split() for have in lines):
         return body
-    at = len(lines) - 1 if lines[-1] == b"" else len(lines)
-    for index, have in enumerate(lines):
-        if have.strip() and not have.startswith(b"#") and have > line:
-            at = index
+    point = len(body)
+    at = 0
+    for have in lines:
+        if have.strip() and not have.startswith(b"#") and have.rstrip(b"\r\n") > line:
+            point = at
             break
-    lines.insert(at, line)
-    joined = b"\n".join(lines)
-    return joined if joined.endswith(b"\n") else joined + b"\n"
+        at += len(have)
+    return _Change(Span(point, point), line + b"\n").made(body)
 
 
 def _with_word(hunk: Hunk, body: bytes, word: bytes) -> bytes:
+    variable = hunk.place.removeprefix("list ")
+    if makefile.has(body, variable, word):
+        return body
     span = find(Source(hunk.path, body), hunk.place).scope
     listed = body[span.start : span.end]
-    lists = makefile_lists(body, hunk.place.removeprefix("list "))
-    if any(word in body[s.start : s.end].replace(b"\\\n", b" ").split() for s in lists):
-        return body
-    if b"\\\n" in listed:
-        last = listed.rstrip()
-        indent = re.match(rb"[ \t]*", last[last.rfind(b"\n") + 1 :])
-        space = indent.group() if indent else b"\t"
-        return body[: span.start] + last + b" \\\n" + space + word + body[span.end :]
-    return body[: span.start] + (listed.rstrip() + b" " + word).lstrip() + body[span.end :]
+    if b"\n" not in listed:
+        text = b" " + word if listed.strip() else word
+    else:
+        indent = re.match(rb"[ \t]*", listed[listed.rfind(b"\n") + 1 :])
+        text = b" \\\n" + (indent.group() if indent else b"\t") + word
+    return _Change(Span(span.end, span.end), text).made(body)

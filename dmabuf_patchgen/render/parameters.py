@@ -109,6 +109,13 @@ def _ioctl_number(parameter: Parameter, ioctl: Ioctl, typed: Value | None, tree:
                 f"leave {parameter.name} out",
             )
         return own
+    unread = tree.unread_ioctls(ioctl.magic, ioctl.header)
+    if unread:
+        line, _, said = unread[0].partition(": ")
+        raise UserError(
+            f"{ioctl.header}: line {line}: the number on {ioctl.magic} of {said!r} cannot be "
+            f"told, so none can be called free for {ioctl.name}",
+        )
     if typed is None:
         if not free:
             raise UserError(f"{ioctl.header}: no number is free on {ioctl.magic}")

@@ -8,25 +8,26 @@ new lines go in.
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.tree import text
+from dmabuf_patchgen.errors import UserError, Why
+from dmabuf_patchgen.tree import makefile, text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
-from dmabuf_patchgen.tree.tokens import (
-    Span,
-    Tokens,
-    line_end,
-    line_number,
-    line_start,
-    line_text,
-    words,
-)
+from dmabuf_patchgen.tree.lexical import Doubt, kinds
+from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, line_text, words
 
 
 class PlaceError(UserError):
-    """A place that is not there, is there more than once, or lies where nothing parses."""
+    """A place that is not there, is there more than once, or where nothing can be edited.
+
+    why: the kind of it, for those who do not read sentences.
+    """
+
+    def __init__(self, why: Why, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,15 @@ class Place:
     scope: the stretch that the place stands for; insertion: gives the byte at which new
     lines go in, or raises PlaceError; None where the hunk's own context says it.
     whole_words: new lines are entries of a set: those already there are left out.
+    definition: whether the scope is a definition of C, which begins at its heading;
+    comment: whether it is a comment of C.
     """
 
     scope: Span
     insertion: Callable[[], int] | None = None
     whole_words: bool = False
+    definition: bool = False
+    comment: bool = False
 
 
 class Source:
@@ -54,6 +59,11 @@ class Source:
     def is_c(self) -> bool:
         """Whether places are found by C's syntax."""
         return self.path.endswith((".c", ".h"))
+
+    @property
+    def is_makefile(self) -> bool:
+        """Whether places are found by make's syntax."""
+        return self.path.rpartition("/")[2] in ("Makefile", "Kbuild")
 
     @property
     def c(self) -> CFile:
@@ -70,18 +80,33 @@ class Source:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise PlaceError(f"{self.path}: {what} is not there")
+            raise PlaceError(Why.MISSING, f"{self.path}: {what} is not there")
         lines = ", ".join(str(line_number(self.body, span.start)) for span in found)
-        raise PlaceError(f"{self.path}: {what} is there {len(found)} times, in lines {lines}")
+        raise PlaceError(
+            Why.TWICE, f"{self.path}: {what} is there {len(found)} times, in lines {lines}"
+        )
 
     def must_parse(self, what: str, span: Span) -> None:
         """Refuse a place that an error of the parser touches. Raises PlaceError."""
         error = self.c.in_error(span) if self.is_c else None
         if error:
             raise PlaceError(
+                Why.DOES_NOT_PARSE,
                 f"{self.path}: {what} lies in a region that does not parse, line "
-                f"{line_number(self.body, error.start)}: {line_text(self.body, error.start)!r}"
+                f"{line_number(self.body, error.start)}: {line_text(self.body, error.start)!r}",
             )
+
+    @contextmanager
+    def doubts(self, what: str) -> Iterator[None]:
+        """Turn what is in doubt about a place into a refusal of it."""
+        try:
+            yield
+        except Doubt as doubt:
+            raise PlaceError(
+                doubt.why,
+                f"{self.path}: {what}: {doubt.words}, line {line_number(self.body, doubt.at)}: "
+                f"{line_text(self.body, doubt.at)!r}",
+            ) from None
 
     def missing(self, what: str, wanted: Sequence[bytes], scope: Span) -> PlaceError:
         """The error for tokens that are not in a scope, telling what is there instead."""
@@ -89,9 +114,9 @@ class Source:
         there = f"line {line_number(self.body, stop)} has {line_text(self.body, stop)!r}"
         if not length:
             first = b" ".join(wanted[:6]).decode(errors="replace")
-            return PlaceError(f"{self.path}: {what}: found nothing like {first!r}")
+            return PlaceError(Why.MISSING, f"{self.path}: {what}: found nothing like {first!r}")
         expected = wanted[length].decode(errors="replace") if length < len(wanted) else ""
-        return PlaceError(f"{self.path}: {what}: expected {expected!r} where {there}")
+        return PlaceError(Why.MISSING, f"{self.path}: {what}: expected {expected!r} where {there}")
 
 
 _FORMS: list[tuple[re.Pattern[str], Callable[..., Place]]] = []
@@ -110,10 +135,28 @@ def find(source: Source, place: str) -> Place:
     for pattern, function in _FORMS:
         match = pattern.fullmatch(place)
         if match:
-            return function(source, *match.groups())
+            with source.doubts(place):
+                found = function(source, *match.groups())
+            return replace(found, insertion=_settled(source, place, found.insertion))
     raise PlaceError(
-        f"{source.path}: {place!r} is no form of a place", "docs/templates.md lists the forms"
+        Why.WRONG_HUNK,
+        f"{source.path}: {place!r} is no form of a place",
+        "docs/templates.md lists the forms",
     )
+
+
+def _settled(
+    source: Source, place: str, insertion: Callable[[], int] | None
+) -> Callable[[], int] | None:
+    """The same, with refusals for doubts."""
+    if insertion is None:
+        return None
+
+    def settled() -> int:
+        with source.doubts(place):
+            return insertion()
+
+    return settled
 
 
 @_form(r"file")
@@ -129,10 +172,29 @@ def _end_of_file(source: Source) -> Place:
 @_form(r"(before|after) line (.+)")
 def _line(source: Source, side: str, wanted: str) -> Place:
     def insertion() -> int:
-        line = source.one(f"line {wanted!r}", text.lines_of(source.body, wanted))
-        return line.start if side == "before" else line.end
+        found = text.lines_of(source.body, wanted)
+        if source.is_c:
+            found = _code_lines(source, wanted, found)
+        line = source.one(f"line {wanted!r}", found)
+        point = line.start if side == "before" else line.end
+        if source.is_c:
+            source.must_parse(f"line {wanted!r}", line)
+            return source.c.beside_line(line, side == "after")
+        if source.is_makefile:
+            makefile.must_be_plain(source.body, line)
+        return point
 
     return Place(source.whole, insertion)
+
+
+def _code_lines(source: Source, wanted: str, found: Sequence[Span]) -> list[Span]:
+    """The lines among those found that are what they seem: code, or a comment if it is one."""
+    sought = [kinds(wanted.encode())]
+    if wanted.startswith("*"):
+        sought.append(kinds(wanted.encode(), in_comment=True))
+    return [
+        line for line in found if any(len(source.c.matches(tokens, line)) == 1 for tokens in sought)
+    ]
 
 
 @_form(r"sorted lines")
@@ -143,16 +205,20 @@ def _sorted_lines(source: Source) -> Place:
 @_form(r"(before|after) (function|struct|union|enum|define) (\w+)")
 def _beside(source: Source, side: str, kind: str, name: str) -> Place:
     def insertion() -> int:
-        span = _definition(source, kind, name).span
+        definition = _definition(source, kind, name)
+        span = definition.span
         edge = span.start if side == "before" else span.end - 1
         source.must_parse(f"{kind} {name}", Span(edge, edge + 1))
-        if kind in ("struct", "union", "enum"):
-            # Without its closing brace it takes in what follows, and its end is anywhere.
-            source.must_parse(f"{kind} {name}", Span(span.start, line_end(source.body, span.start)))
-        around = source.c.with_comment(span)
-        return around.start if side == "before" else around.end
+        point = source.c.before(definition) if side == "before" else source.c.after(definition)
+        source.must_parse(f"{kind} {name}", _between(point, span))
+        return point
 
     return Place(source.whole, insertion)
+
+
+def _between(point: int, span: Span) -> Span:
+    """What lies between a point beside a definition and the definition."""
+    return Span(point, span.start + 1) if point <= span.start else Span(span.end - 1, point)
 
 
 @_form(r"function (\w+), switch \((.+?)\), before (case .+|default)")
@@ -165,10 +231,10 @@ def _label(source: Source, name: str, subject: str, label: str) -> Place:
         span = source.one(
             what, [span for said, span in labels if words(said.encode()) == words(label.encode())]
         )
-        source.must_parse(what, span)
-        return line_start(source.body, span.start)
+        source.must_parse(what, Span(function.span.start, span.end))
+        return source.c.before_label(function, span)
 
-    return Place(function.span, insertion)
+    return Place(function.span, insertion, definition=True)
 
 
 @_form(r"function (\w+), after declarations")
@@ -177,15 +243,13 @@ def _declarations(source: Source, name: str) -> Place:
 
     def insertion() -> int:
         point = source.c.after_declarations(function)
-        if point is None:
-            raise PlaceError(f"{source.path}: function {name} has no body that parses")
         # A declaration that does not parse is none, and must not be taken for a statement.
         rest = source.body[point : function.span.end]
         first = point + len(rest) - len(rest.lstrip()) + 1
         source.must_parse(f"function {name}", Span(function.span.start, first))
         return point
 
-    return Place(function.span, insertion)
+    return Place(function.span, insertion, definition=True)
 
 
 @_form(r"function (\w+), (before|after) (.+)")
@@ -194,15 +258,15 @@ def _statement(source: Source, name: str, side: str, code: str) -> Place:
 
     def insertion() -> int:
         what = f"function {name}, {code!r}"
-        statement = source.c.statement(_once(source, what, words(code.encode()), function.span))
-        if statement is None:
-            raise PlaceError(f"{source.path}: {what} stands in no statement")
-        source.must_parse(what, statement)
+        c = source.c
+        found = _once(source, what, code, function.span)
+        statement = c.statement(function, found)
+        source.must_parse(what, Span(function.span.start, statement.end))
         if side == "before":
-            return line_start(source.body, statement.start)
-        return line_end(source.body, statement.end - 1)
+            return c.before_statement(function, found)
+        return c.after_statement(function, found)
 
-    return Place(function.span, insertion)
+    return Place(function.span, insertion, definition=True)
 
 
 @_form(r"(struct|union|enum) (\w+), (before|after) (?:field|enumerator) (\w+)")
@@ -213,16 +277,17 @@ def _member(source: Source, kind: str, name: str, side: str, member: str) -> Pla
         what = f"{kind} {name}, {member}"
         found = [span for said, span in source.c.members(definition) if said == member]
         span = source.one(what, found)
-        around = source.c.with_comment(span)
-        source.must_parse(what, around)
-        return around.start if side == "before" else around.end
+        source.must_parse(what, Span(definition.span.start, span.end))
+        if side == "before":
+            return source.c.before_member(definition, span)
+        return source.c.after_member(definition, span)
 
-    return Place(definition.span, insertion)
+    return Place(definition.span, insertion, definition=True)
 
 
 @_form(r"(function|struct|union|enum) (\w+)")
 def _scope(source: Source, kind: str, name: str) -> Place:
-    return Place(_definition(source, kind, name).span)
+    return Place(_definition(source, kind, name).span, definition=True)
 
 
 @_form(r"kernel-doc (\w+), after @(\w+)")
@@ -243,26 +308,26 @@ def _doc_member(source: Source, name: str, member: str) -> Place:
         ]
         return source.one(f"kernel-doc {name}, @{member}", spans).end
 
-    return Place(scope, insertion)
+    return Place(scope, insertion, comment=True)
 
 
 @_form(r"kernel-doc (.+)")
 def _doc(source: Source, name: str) -> Place:
-    return Place(source.one(f"kernel-doc {name}", source.c.kernel_doc(name)))
+    return Place(source.one(f"kernel-doc {name}", source.c.kernel_doc(name)), comment=True)
 
 
 @_form(r"after last #define (\S+)")
 def _last_define(source: Source, globs: str) -> Place:
     def insertion() -> int:
         family = [
-            d.span
+            d
             for d in source.c.definitions
             if d.kind == "define" and any(fnmatch.fnmatchcase(d.name, g) for g in globs.split("|"))
         ]
         if not family:
-            raise PlaceError(f"{source.path}: no #define is named {globs}")
-        source.must_parse(f"#define {globs}", family[-1])
-        return line_end(source.body, family[-1].end - 1)
+            raise PlaceError(Why.MISSING, f"{source.path}: no #define is named {globs}")
+        source.must_parse(f"#define {globs}", family[-1].span)
+        return source.c.after(family[-1])
 
     return Place(source.whole, insertion)
 
@@ -288,11 +353,11 @@ def _beside_config(source: Source, side: str, symbol: str) -> Place:
 
 @_form(r"list (\S+)")
 def _list(source: Source, variable: str) -> Place:
-    found = text.makefile_lists(source.body, variable)
-    if not found:
-        raise PlaceError(f"{source.path}: nothing is assigned to {variable}")
+    found = makefile.last(source.body, variable)
+    if found is None:
+        raise PlaceError(Why.MISSING, f"{source.path}: nothing is assigned to {variable}")
     # `:=` and the `+=` after it make one list; words are added to its end.
-    return Place(found[-1], whole_words=True)
+    return Place(found.value, whole_words=True)
 
 
 @_form(r"section (.+)")
@@ -312,13 +377,15 @@ def _beside_section(source: Source, side: str, title: str) -> Place:
 def _definition(source: Source, kind: str, name: str) -> Definition:
     found = source.c.named(kind, name)
     span = source.one(f"{kind} {name}", [d.span for d in found])
-    return next(d for d in found if d.span == span)
+    definition = next(d for d in found if d.span == span)
+    source.c.check(definition)
+    return definition
 
 
-def _once(source: Source, what: str, wanted: list[bytes], scope: Span) -> Span:
-    tokens = Tokens(source.body, scope)
-    found = tokens.find(wanted)
+def _once(source: Source, what: str, code: str, scope: Span) -> Span:
+    wanted = kinds(code.encode())
+    # A statement is not what a #define among the statements says.
+    found = [m for m in source.c.matches(wanted, scope) if not source.c.in_directive(m[0])]
     if not found:
-        raise source.missing(what, wanted, scope)
-    spans = [tokens.spans(at, len(wanted)) for at in found]
-    return source.one(what, [Span(s[0].start, s[-1].end) for s in spans])
+        raise source.missing(what, words(code.encode()), scope)
+    return source.one(what, [Span(m[0].start, m[-1].end) for m in found])

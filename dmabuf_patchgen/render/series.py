@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.errors import UserError, Why
 from dmabuf_patchgen.render import catalogue, edit
 from dmabuf_patchgen.render.catalogue import PatchEntry, Series
 from dmabuf_patchgen.render.commit import Commit
@@ -153,6 +153,7 @@ def _applied(text: PatchText, state: Overlay) -> dict[str, bytes | None] | None:
         if hunk.path not in bodies:
             if state.is_link(hunk.path):
                 raise PlaceError(
+                    Why.LINK,
                     f"{hunk.path}: a symbolic link in this tree, and no file to be edited",
                     f"see {text.source}",
                 )
@@ -173,11 +174,14 @@ def _applied(text: PatchText, state: Overlay) -> dict[str, bytes | None] | None:
         has = ", ".join(f"{hunk.path} ({hunk.place})" for hunk in present)
         lacks = f"{applied[0].path} ({applied[0].place})" if applied else str(refused)
         raise PlaceError(
+            Why.HALF_THERE,
             f"the tree has half of {subject!r}: it has {has}, and not {lacks}",
             "take the patch out of the tree, or finish it there",
         )
     if refused:
-        raise PlaceError(f"{subject!r}: {refused.message}", refused.hint or f"see {text.source}")
+        raise PlaceError(
+            refused.why, f"{subject!r}: {refused.message}", refused.hint or f"see {text.source}"
+        )
     if not applied:
         return None
     changed = {
@@ -202,14 +206,16 @@ def _still_parses(text: PatchText, path: str, before: bytes, after: bytes) -> No
         said = new.error_words(error)
         if not known[said]:
             raise PlaceError(
+                Why.BREAKS_FILE,
                 f"{text.source}: {path} no longer parses with it, "
-                f"line {line_number(after, error.start)} of the result"
+                f"line {line_number(after, error.start)} of the result",
             )
         known[said] -= 1
     twice = new.defined_more_than_once() - old.defined_more_than_once()
     for kind, name in twice:
         first = next(d for d in new.definitions if (d.kind, d.name) == (kind, name))
         raise PlaceError(
+            Why.TAKEN,
             f"{path}: the tree already has a {kind} {name}, line "
             f"{line_number(after, first.span.start)}, other than {text.source} adds",
             "the tree may have another version of this patch: take it out first",

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from dmabuf_patchgen.tree.tokens import Span, Tokens, line_end, line_start, words
+from dmabuf_patchgen.errors import Why
+from dmabuf_patchgen.tree import flow
+from dmabuf_patchgen.tree.lexical import CONDITIONALS, Branch, Doubt, Kind, Lexical, Word
+from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, words
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -39,8 +42,19 @@ _TAGGED = {
 }
 # Parents whose children are statements, one after the other.
 _BLOCKS = frozenset(
-    {"compound_statement", "case_statement", "preproc_if", "preproc_ifdef", "preproc_else"}
+    {
+        "compound_statement",
+        "case_statement",
+        "labeled_statement",
+        "preproc_if",
+        "preproc_ifdef",
+        "preproc_else",
+        "preproc_elif",
+    }
 )
+# What may stand right before a statement, and before a member of a struct or an enum.
+_ENDED = (b";", b"{", b"}", b":")
+_MEMBER_ENDED = (b";", b"{", b"}", b",")
 # What the kernel writes and C's grammar has not: annotations, and loops made by macros. They
 # are blanked for the parser, byte for byte, so that offsets stay right.
 _ANNOTATION = re.compile(
@@ -49,7 +63,8 @@ _ANNOTATION = re.compile(
 _COMMENT = re.compile(rb"/\*.*?\*/", re.S)
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 _DEFINE = re.compile(rb"#\s*define\s+(\w+)")
-_IOCTL = re.compile(rb"_IO(?:R|W|WR)?\s*\(\s*(\w+|'.')\s*,\s*(0[xX][0-9a-fA-F]+|\d+)\b")
+_INCLUDED = re.compile(r"<[^>]+>|\"[^\"]+\"")
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
 @cache
@@ -91,11 +106,17 @@ class CFile:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self._root = _parser().parse(_plain(body)).root_node
+        self._tokens: dict[Span, Tokens] = {}
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """The same file as its characters are read."""
+        return Lexical(self.body)
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
-        """What the file defines and declares at file scope, in order."""
-        return tuple(self._walk(self._root))
+        """What the file defines and declares at file scope, in order, where it is compiled."""
+        return tuple(d for d in self._walk(self._root) if self.lexical.live(d.span.start))
 
     @cached_property
     def errors(self) -> tuple[Span, ...]:
@@ -125,15 +146,125 @@ class CFile:
         """The tokens of an error, comments aside: what tells it from another one."""
         return tuple(words(_COMMENT.sub(b" ", self.body[error.start : error.end])))
 
-    def with_comment(self, span: Span) -> Span:
-        """A definition together with the comment right above it, from its line's start."""
-        start = line_start(self.body, span.start)
-        above = self.body[:start].rstrip(b" \t")
-        if above.endswith(b"*/\n"):
-            opened = above.rfind(b"/*")
-            if not self.body[line_start(self.body, opened) : opened].strip():
-                start = line_start(self.body, opened)
-        return Span(start, line_end(self.body, span.end - 1))
+    # Where a definition begins and ends.
+
+    def check(self, definition: Definition) -> None:
+        """Raise Doubt where it is not certain how far a function, struct, union or enum goes.
+
+        The parser passes over what it cannot read, and may so take in what follows. So its
+        reading has to be that of the braces, none of which may stand in column 0 in between.
+        """
+        body = definition.node.child_by_field_name("body")
+        if body is None:
+            return
+        lexical, opening = self.lexical, body.start_byte
+        if lexical.opening(definition.span.start) != opening:
+            raise Doubt(
+                Why.UNCLEAR_END,
+                "has another body to the parser than behind its name",
+                definition.span.start,
+            )
+        closing = lexical.closing(opening)
+        if closing is None or closing != body.end_byte - 1:
+            read = f"line {line_number(self.body, closing)}" if closing else "no line"
+            parsed = line_number(self.body, body.end_byte - 1)
+            raise Doubt(
+                Why.UNCLEAR_END,
+                f"ends in line {parsed} to the parser, and in {read} by its braces",
+                definition.span.start,
+            )
+        early = lexical.in_column_0(opening, closing)
+        if early is not None:
+            line = line_number(self.body, early)
+            raise Doubt(
+                Why.UNCLEAR_END,
+                f"has a brace in column 0 before its end, line {line}",
+                definition.span.start,
+            )
+        if lexical.branches(opening) != lexical.branches(closing):
+            raise Doubt(
+                Why.CONDITIONAL, "does not begin and end under the same #if", definition.span.start
+            )
+
+    def before(self, definition: Definition) -> int:
+        """The line before a definition and all that belongs to it. Raises Doubt.
+
+        That is a type, an attribute or a macro on a line of its own above the name, and the
+        comments above.
+        """
+        if definition.kind == "define":
+            directive = self._directive(definition)
+            start = directive.start
+        else:
+            self._one_heading(definition)
+            start = self._heading(definition.span.start)
+        return self.lexical.outside(self.lexical.with_comments(start), (), after=False)
+
+    def after(self, definition: Definition) -> int:
+        """The line behind a definition, its semicolon and the comment behind it. Raises Doubt."""
+        if definition.kind == "define":
+            end = self._directive(definition).end
+        else:
+            self._one_heading(definition)
+            body = definition.node.child_by_field_name("body")
+            end = body.end_byte if body is not None else definition.span.end
+            if definition.kind != "function":
+                end = self._semicolon(end)
+        return self.lexical.outside(self.lexical.line_after(end), (), after=True)
+
+    def _directive(self, definition: Definition) -> Span:
+        directive = self.lexical.directive(definition.span.start)
+        if directive is None:
+            raise Doubt(Why.DOES_NOT_PARSE, "is no directive", definition.span.start)
+        return directive.span
+
+    def _one_heading(self, definition: Definition) -> None:
+        body = definition.node.child_by_field_name("body")
+        opening = body.start_byte if body is not None else definition.span.end
+        for directive in self.lexical.directives_in(definition.span.start, opening):
+            if directive.name in CONDITIONALS:
+                raise Doubt(Why.CONDITIONAL, "has an #if in its heading", directive.span.start)
+
+    def _heading(self, start: int) -> int:
+        """The first line of the code that a definition begins with. Raises Doubt."""
+        lexical = self.lexical
+        while True:
+            line = lexical.line_before(start)
+            last = lexical.code_before(line)
+            if last < 0 or self.body[last : last + 1] in (b";", b"{", b"}"):
+                return line
+            gap = lexical.plain(last + 1, line)
+            if b"#" not in gap and not _BLANK_LINE.search(gap):
+                start = lexical.code_after(max(0, self.body.rfind(b"\n", 0, last) + 1))
+                continue
+            if self.body[last : last + 1] == b")" and not self._is_attribute(last):
+                # A macro that stands for itself, such as module_init(), though without `;`.
+                return line
+            raise Doubt(Why.UNCLEAR_END, "may begin further up", start)
+
+    def _is_attribute(self, last: int) -> bool:
+        """Whether the parenthesis that ends at a byte is that of an attribute."""
+        depth = 0
+        for at in range(last, -1, -1):
+            depth += {b")": 1, b"(": -1}.get(self.body[at : at + 1], 0)
+            if not depth:
+                word = self.lexical.word_at(self.lexical.code_before(at))
+                return word.startswith(b"__") or word == b"asm"
+        return True
+
+    def _semicolon(self, end: int) -> int:
+        """The byte behind the semicolon that ends what has a body, initial values included."""
+        at = self.lexical.code_after(end)
+        while self.body[at : at + 1] not in (b";", b"", b"}"):
+            if self.body[at : at + 1] == b"{":
+                closing = self.lexical.closing(at)
+                if closing is None:
+                    break
+                at = closing
+            at = self.lexical.code_after(at + 1)
+        if self.body[at : at + 1] != b";":
+            raise Doubt(Why.UNCLEAR_END, "has no semicolon behind it", end)
+        return at + 1
 
     def kernel_doc(self, name: str) -> list[Span]:
         """Kernel-doc comments that describe a name, or the DOC: section of that title.
@@ -148,9 +279,9 @@ class CFile:
         opening = re.compile(rb"^[ \t]*/\*\*\s*\n?[ \t]*\*?[ \t]*" + title, re.M)
         found = []
         for match in opening.finditer(self.body):
-            end = self.body.find(b"*/", match.end())
-            if end >= 0:
-                found.append(Span(match.start(), end + 2))
+            comment = self.lexical.comment(self.body.index(b"/", match.start()) + 1)
+            if comment and comment.start >= match.start() and self.lexical.live(comment.start):
+                found.append(Span(match.start(), comment.end))
         return found
 
     def members(self, definition: Definition) -> list[tuple[str, Span]]:
@@ -164,33 +295,156 @@ class CFile:
                 name_node = node.child_by_field_name("name")
                 if name_node is not None:
                     found.append((_text(name_node), span))
+        return [(name, span) for name, span in found if self.lexical.live(span.start)]
+
+    def before_member(self, definition: Definition, member: Span) -> int:
+        """The line before a member and the comments that belong to it. Raises Doubt."""
+        last = self.lexical.code_before(member.start)
+        if self.body[last : last + 1] not in _MEMBER_ENDED:
+            raise Doubt(Why.NOT_ALONE, "begins behind something that has not ended", member.start)
+        start = self.lexical.with_comments(self.lexical.line_before(member.start))
+        return self.lexical.outside(start, self._base(definition), after=False)
+
+    def after_member(self, definition: Definition, member: Span) -> int:
+        """The line behind a member, its comma and the comment behind it. Raises Doubt."""
+        end = member.end
+        if definition.kind == "enum":
+            comma = self.lexical.code_after(end)
+            end = comma + 1 if self.body[comma : comma + 1] == b"," else end
+        elif self.body[end - 1 : end] != b";":
+            raise Doubt(Why.UNCLEAR_END, "has no semicolon behind it", member.start)
+        return self.lexical.outside(
+            self.lexical.line_after(end), self._base(definition), after=True
+        )
+
+    def _base(self, definition: Definition) -> tuple[Branch, ...]:
+        return self.lexical.branches(definition.span.start)
+
+    def base(self, offset: int) -> tuple[Branch, ...]:
+        """The #if that the function, struct, union or enum around a byte stands under."""
+        for definition in self.definitions:
+            inside = definition.span.start <= offset < definition.span.end
+            if inside and definition.kind in ("function", "struct", "union", "enum"):
+                return self._base(definition)
+        return ()
+
+    # Tokens.
+
+    def matches(self, wanted: Sequence[Word], scope: Span) -> list[list[Span]]:
+        """Where a stretch has tokens, each in code, a comment or a string as it is wanted.
+
+        What is never compiled has none.
+        """
+        tokens = self._tokens.setdefault(scope, self.tokens(scope))
+        found = []
+        for at in tokens.find([word for word, _ in wanted]):
+            spans = tokens.spans(at, len(wanted))
+            if self.lexical.live(spans[0].start) and all(
+                self.lexical.kind(span.start) is kind
+                for span, (_, kind) in zip(spans, wanted, strict=True)
+            ):
+                found.append(spans)
         return found
+
+    def in_directive(self, span: Span) -> bool:
+        """Whether a stretch begins in a line of the preprocessor."""
+        return self.lexical.directive(span.start) is not None
+
+    def beside_line(self, line: Span, after: bool) -> int:
+        """The line before or behind a line, which has to be whole. Raises Doubt."""
+        lexical, body = self.lexical, self.body
+        first = (
+            line.start
+            + len(body[line.start : line.end])
+            - len(body[line.start : line.end].lstrip())
+        )
+        if lexical.kind(first) is Kind.COMMENT:
+            return line.end if after else line.start
+        directive = lexical.directive(first)
+        span = (
+            directive.span
+            if directive
+            else Span(first, line.start + len(body[line.start : line.end].rstrip()))
+        )
+        point = lexical.line_after(span.end) if after else lexical.line_before(span.start)
+        return lexical.outside(point, self.base(first), after)
 
     def tokens(self, span: Span) -> Tokens:
         """Tokens of a stretch of this file."""
         return Tokens(self.body, span)
 
-    def statement(self, span: Span) -> Span | None:
-        """The statement around a stretch of a function, one that others may stand beside."""
-        node = self._root.descendant_for_byte_range(span.start, span.end - 1)
-        while node is not None and node.parent is not None:
-            if node.parent.type in _BLOCKS:
-                return Span(node.start_byte, node.end_byte)
-            node = node.parent
-        return None
+    # Statements.
 
-    def after_declarations(self, function: Definition) -> int | None:
-        """Where the first statement of a function may stand, after its declarations."""
+    def before_statement(self, function: Definition, code: Span) -> int:
+        """The line before the statement around some code. Raises Doubt."""
+        statement = self.statement(function, code)
+        start = self.lexical.line_before(statement.start)
+        return self.lexical.outside(start, self._base(function), after=False)
+
+    def after_statement(self, function: Definition, code: Span) -> int:
+        """The line behind the statement around some code. Raises Doubt."""
+        statement = self.statement(function, code)
+        self.ended(statement.end)
+        return self.lexical.outside(
+            self.lexical.line_after(statement.end), self._base(function), after=True
+        )
+
+    def statement(self, function: Definition, code: Span) -> Span:
+        """The statement around some code of a function, one that others may stand beside.
+
+        Raises Doubt where there is none, or the code is of several.
+        """
+        body = function.node.child_by_field_name("body")
+        node = self._root.descendant_for_byte_range(code.start, code.end - 1)
+        if body is None or node is None or code.start <= body.start_byte:
+            raise Doubt(Why.MISSING, "stands in no statement", code.start)
+        if node.type in _BLOCKS and node.start_byte < code.start:
+            raise Doubt(Why.NOT_ALONE, "is of more than one statement", code.start)
+        while node.parent is not None and node.parent.type not in _BLOCKS:
+            node = node.parent
+        if node.start_byte <= body.start_byte or not flow.is_statement(node):
+            raise Doubt(Why.MISSING, "stands in no statement", code.start)
+        self.begins(node.start_byte)
+        return Span(node.start_byte, node.end_byte)
+
+    def begins(self, start: int) -> None:
+        """Raise Doubt where a statement is all that an `if`, a loop or an `else` has for a body.
+
+        Macros that loop are no loops to the parser; so the sign before it has to be an end.
+        """
+        last = self.lexical.code_before(start)
+        word = self.lexical.word_at(last)
+        if word not in _ENDED:
+            line = line_number(self.body, max(last, 0))
+            raise Doubt(Why.NOT_ALONE, f"belongs to what stands before it, line {line}", start)
+
+    def ended(self, end: int) -> None:
+        """Raise Doubt where what ends there goes on with an `else`, or does not end at all."""
+        following = self.lexical.code_after(end)
+        if self.body[end - 1 : end] not in (b";", b"}"):
+            raise Doubt(Why.NOT_ALONE, "does not end there", end - 1)
+        if re.match(rb"else\b", self.body[following : following + 5]):
+            raise Doubt(Why.NOT_ALONE, "goes on with an else", following)
+
+    def innermost(self, code: Span) -> Node | None:
+        """The smallest node of the syntax around a stretch."""
+        return self._root.descendant_for_byte_range(code.start, code.end - 1)
+
+    def after_declarations(self, function: Definition) -> int:
+        """Where the first statement of a function may stand, after its declarations.
+
+        Raises Doubt.
+        """
         block = function.node.child_by_field_name("body")
         if block is None:
-            return None
+            raise Doubt(Why.DOES_NOT_PARSE, "has no body that parses", function.span.start)
         last = block.children[0].end_byte
         for node in block.named_children:
             if node.type not in ("declaration", "comment"):
                 break
             if node.type == "declaration":
                 last = node.end_byte
-        return line_end(self.body, last - 1)
+        return self.lexical.outside(self.lexical.line_after(last), self._base(function), after=True)
 
     def switch_labels(self, function: Definition, subject: str) -> list[tuple[str, Span]]:
         """Labels of every `switch (subject)` in a function: `case X` or `default`."""
@@ -205,28 +459,31 @@ class CFile:
             for label in _cases(body):
                 value = label.child_by_field_name("value")
                 name = f"case {_text(value)}" if value is not None else "default"
-                found.append((name, Span(label.start_byte, label.end_byte)))
+                if self.lexical.live(label.start_byte):
+                    found.append((name, Span(label.start_byte, label.end_byte)))
         return found
+
+    def before_label(self, function: Definition, label: Span) -> int:
+        """The line before a label of a switch, and its comments.
+
+        Raises Doubt, also where what stands above runs into it: a new case would catch that.
+        """
+        node = self._root.descendant_for_byte_range(label.start, label.start + 1)
+        while node is not None and node.type != "case_statement":
+            node = node.parent
+        if node is None or flow.runs_into(node):
+            raise Doubt(Why.FALLS_THROUGH, "is run into from above", label.start)
+        start = self.lexical.with_comments(self.lexical.line_before(label.start))
+        return self.lexical.outside(start, self._base(function), after=False)
 
     def includes(self) -> list[tuple[str, Span]]:
-        """#include lines of file scope: the path with its signs, and the line."""
+        """#include lines that are under no #if: the path with its signs, and the line."""
         found = []
-        for node in self._root.children:
-            if node.type == "preproc_include":
-                path = node.child_by_field_name("path")
-                if path is not None:
-                    found.append((_text(path), Span(node.start_byte, node.end_byte)))
-        return found
-
-    def ioctls(self, magic: str) -> list[tuple[int, str]]:
-        """Numbers that #defines of this file take on an ioctl magic, with their names."""
-        found = []
-        for definition in self.definitions:
-            if definition.kind == "define":
-                line = self.body[definition.span.start : definition.span.end]
-                match = _IOCTL.search(line)
-                if match and match.group(1).decode() == magic:
-                    found.append((int(match.group(2), 0), definition.name))
+        for directive in self.lexical.directives:
+            if directive.name == b"include" and self.lexical.live(directive.span.start):
+                path = _INCLUDED.match(self.lexical.expression(directive))
+                if path and not self.lexical.branches(directive.span.start):
+                    found.append((path[0], directive.span))
         return found
 
     def _walk(self, holder: Node) -> Iterator[Definition]:

@@ -4,8 +4,9 @@
 import re
 
 from dmabuf_patchgen.errors import NotInTree
-from dmabuf_patchgen.tree import text
+from dmabuf_patchgen.tree import ioctl, text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
+from dmabuf_patchgen.tree.lexical import kinds
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
 
@@ -40,12 +41,23 @@ class TreeFacts:
         return any(d.name == name for d in self._c(path).definitions)
 
     def contains(self, code: str, path: str, function: str = "") -> bool:
-        """Whether a file, or one function of a C file, holds the tokens of `code`."""
+        """Whether a file, or one function of a C file, holds the tokens of `code`.
+
+        In a C file they have to be code: neither comment nor string, nor never compiled.
+        """
         body = self._read(path)
         spans = [Span(0, len(body))]
         if function:
             spans = [d.span for d in self._defined("function", function, path)]
+        if path.endswith((".c", ".h")):
+            wanted = kinds(code.encode())
+            return any(self._c(path).matches(wanted, span) for span in spans)
         return any(Tokens(body, span).find(words(code.encode())) for span in spans)
+
+    def says(self, text: str, path: str) -> bool:
+        """Whether a comment of a C file holds the tokens of a text."""
+        wanted = kinds(text.encode(), in_comment=True)
+        return bool(self._c(path).matches(wanted, Span(0, len(self._read(path)))))
 
     def config(self, symbol: str, path: str) -> bool:
         """Whether a Kconfig file has an entry for a symbol, named without CONFIG_."""
@@ -68,9 +80,13 @@ class TreeFacts:
     def ioctls(self, magic: str, path: str) -> dict[int, str]:
         """Numbers in use on an ioctl magic in a uapi header, with their #defines' names."""
         numbers: dict[int, str] = {}
-        for number, name in self._c(path).ioctls(magic):
-            numbers.setdefault(number, name)
+        for taken in ioctl.read(self._c(path), magic).taken:
+            numbers.setdefault(taken.number, taken.name)
         return numbers
+
+    def unread_ioctls(self, magic: str, path: str) -> tuple[str, ...]:
+        """Lines of a uapi header, as `LINE: TEXT`, that take a number which cannot be told."""
+        return ioctl.read(self._c(path), magic).unread
 
     def person(self, known: str) -> str:
         """Who `Name <address>` is today, by the tree's .mailmap; the same where it has no line.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Places in what is not C: Kconfig entries, Makefile lists, .rst sections."""
+"""Places in what is neither C nor a Makefile: Kconfig entries, .rst sections, lines."""
 
 import re
 from itertools import pairwise
@@ -20,21 +20,13 @@ def kconfig_entries(body: bytes, symbol: str) -> list[Span]:
     """Entries of a symbol in a Kconfig file, without the blank lines after them."""
     starts = [*_KCONFIG_ENTRY.finditer(body)]
     ends = [m.start() for m in starts[1:]] + [len(body)]
-    wanted = re.compile(rb"(menu)?config[ \t]+" + re.escape(symbol.encode()) + rb"[ \t]*$")
+    wanted = re.compile(rb"(menu)?config[ \t]+" + re.escape(symbol.encode()) + rb"\s*$")
     found = []
     for match, end in zip(starts, ends, strict=True):
         if wanted.match(match.group()):
             kept = body[match.start() : end].rstrip()
             found.append(Span(match.start(), line_end(body, match.start() + len(kept))))
     return found
-
-
-def makefile_lists(body: bytes, variable: str) -> list[Span]:
-    """The values of assignments to a Makefile variable, continued lines included."""
-    assignment = re.compile(
-        rb"^" + re.escape(variable.encode()) + rb"[ \t]*[:+?]?=[ \t]*((?:[^\n]*\\\n)*[^\n]*)", re.M
-    )
-    return [Span(*match.span(1)) for match in assignment.finditer(body)]
 
 
 def rst_sections(body: bytes, title: str) -> list[Span]:
@@ -61,7 +53,7 @@ def _rst_titles(body: bytes) -> list[tuple[int, str, bytes]]:
     above = b""
     for line, under in pairwise([*body.splitlines(keepends=True), b""]):
         text = line.rstrip()
-        mark = _RST_UNDERLINE.match(under.rstrip(b"\n"))
+        mark = _RST_UNDERLINE.match(under.rstrip(b"\r\n"))
         if mark and text and not text[:1].isspace() and len(under.rstrip()) >= len(text):
             # With the same line above it, a title is of another style and begins there.
             over = above if above.rstrip() == under.rstrip() else b""

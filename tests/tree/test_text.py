@@ -99,32 +99,6 @@ def test_kconfig_entry_in_a_last_line_without_newline() -> None:
     assert span == Span(0, len(body))
 
 
-def test_makefile_list() -> None:
-    body = b"obj-y := a.o b.o\nobj-y-z := no.o\n"
-    assert cut(body, text.makefile_lists(body, "obj-y")) == ["a.o b.o"]
-
-
-def test_makefile_list_with_continuation() -> None:
-    body = b"obj-y := a.o \\\n\t b.o \\\n\t c.o\nobj-m := d.o\n"
-    assert cut(body, text.makefile_lists(body, "obj-y")) == ["a.o \\\n\t b.o \\\n\t c.o"]
-
-
-@pytest.mark.parametrize("sign", ["=", ":=", "+=", "?=", " = "])
-def test_ways_to_assign(sign: str) -> None:
-    body = f"TEST_GEN_PROGS{sign}udmabuf\n".encode()
-    assert cut(body, text.makefile_lists(body, "TEST_GEN_PROGS")) == ["udmabuf"]
-
-
-def test_each_assignment_is_found() -> None:
-    body = b"P := a\nP += b\n# P := no\nifeq (x,$(P))\nendif\n"
-    assert cut(body, text.makefile_lists(body, "P")) == ["a", "b"]
-    assert text.makefile_lists(body, "Q") == []
-
-
-def test_an_empty_list() -> None:
-    assert cut(b"P :=\nQ := a\n", text.makefile_lists(b"P :=\nQ := a\n", "P")) == [""]
-
-
 def test_rst_section_ends_at_its_own_level() -> None:
     (section,) = cut(RST, text.rst_sections(RST, "One"))
     assert section.startswith("One\n---\n") and section.endswith("Deep.\n\n")
