@@ -46,7 +46,7 @@ def imported(root: Path, place: Path, label: str) -> Path:
 def _import(repo: Path, stream: Iterator[bytes]) -> None:
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     with subprocess.Popen(
-        ["git", "-C", str(repo), *settings, "fast-import", "--quiet", "--done"],
+        git.command(repo, *settings, "fast-import", "--quiet", "--done"),
         env=git.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
     ) as child:  # fmt: skip

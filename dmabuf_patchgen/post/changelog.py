@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dmabuf_patchgen.post.tracking import Record
+from dmabuf_patchgen.render.scratch import scratch_on
 from dmabuf_patchgen.tree import git
 
 #: A line of git range-diff: number, id, sign, number, id, subject.
@@ -37,7 +38,9 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     if new.signed and not old.signed:
         items.append("Signed-off-by added")
     ranges = (f"{old.base}..{old.tip}", f"{new.base}..{new.tip}")
-    listing = git.git(repo, "range-diff", "--no-color", "--no-patch", *ranges).text
+    # It has no --no-textconv, so it runs where no program is configured.
+    with scratch_on(repo) as reader:
+        listing = reader.git("range-diff", "--no-color", "--no-patch", *ranges).text
     for line in listing.splitlines():
         pair = _PAIR.match(line)
         if not pair or pair["sign"] not in _SIGNS:
@@ -57,9 +60,9 @@ def _says_the_same(repo: Path, old: str, new: str) -> bool:
     """Whether two patches differ in nothing but a Signed-off-by."""
 
     def told(commit: str) -> tuple[str, str]:
-        message = git.git(repo, "log", "-1", "--no-show-signature", "--format=%B", commit).text
+        message = git.git(repo, "log", "-1", "--format=%B", commit).text
         lines = (line for line in message.splitlines() if not line.startswith("Signed-off-by:"))
-        diff = git.git(repo, "diff-tree", "-p", commit).stdout
+        diff = git.git(repo, "diff-tree", "-p", *git.PLAIN_DIFF, commit).stdout
         patch_id = git.git(repo, "patch-id", "--stable", stdin=diff).text.split()[:1]
         return "\n".join(lines).strip(), "".join(patch_id)
 

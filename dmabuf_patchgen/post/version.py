@@ -63,8 +63,8 @@ def _same_patches(repo: Path, tip: str, record: Record) -> bool:
 
     def told(revision: str) -> list[str]:
         said = git.git(
-            repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-z", "--reverse",
-            "--no-show-signature", "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
+            repo, "log", "-z", "--reverse",
+            "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
         ).text  # fmt: skip
         return [patch.strip() for patch in said.split("\0")]
 

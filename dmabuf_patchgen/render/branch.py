@@ -108,10 +108,7 @@ def _replaced(repo: Path, name: str, force: bool) -> str | None:
             f"branch {name} exists in {repo}",
             "choose another --branch, or --force to replace one that this tool made",
         )
-    last = git.git(
-        repo, "-c", "i18n.logOutputEncoding=utf-8", "log", "-g", "-1", "--no-show-signature",
-        "--format=%H %gs", f"refs/heads/{name}", check=False,
-    )  # fmt: skip
+    last = git.git(repo, "log", "-g", "-1", "--format=%H %gs", f"refs/heads/{name}", check=False)
     # From its start: a user's own commit may well speak of this tool.
     if not last.text.startswith(f"{there} {_REFLOG}"):
         raise UserError(
@@ -139,10 +136,9 @@ def point(target: Target, commit: str, what: str) -> None:
     what: told in the reflog.
     """
     author, ref = target.author, f"refs/heads/{target.name}"
-    # The hook of a repository that only shall get a branch has no say in it.
     with signals.blocked():
         git.git(
-            target.tree.repo, "-c", "core.hooksPath=/dev/null",
+            target.tree.repo,
             "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
             stdin=(
                 f"update {ref} {commit} {target.replaces}\n"

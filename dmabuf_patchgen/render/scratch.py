@@ -6,9 +6,10 @@ commit there, and not even a temporary ref has to be: git alone decides when it 
 """
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,23 +42,25 @@ ANONYMOUS = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
 
 
 class Scratch:
-    """A bare repository in a temporary directory."""
+    """A bare repository in a temporary directory. borrowed: variables of git's environment."""
 
-    def __init__(self, path: Path, objects: Path | None) -> None:
+    def __init__(self, path: Path, borrowed: Mapping[str, str]) -> None:
         self.path = path
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "LC_ALL": "C",
+            **borrowed,
         }
-        if objects:
-            self._environment["GIT_OBJECT_DIRECTORY"] = str(objects)
 
     def git(self, *args: str, stdin: bytes = b"") -> process.Finished:
-        """Run git here, deaf to any configuration but its own."""
+        """Run git here, deaf to any configuration but its own. Raises UserError if it fails."""
         argv = ["git", "--git-dir", str(self.path), *args]
-        return process.run(argv, env=self._environment, stdin=stdin)
+        done = process.run(argv, env=self._environment, stdin=stdin, check=False)
+        if done.returncode:
+            raise UserError(f"git {args[0]} failed: {git.words(done)}")
+        return done
 
     def import_tree(self, files: Mapping[str, tuple[str, bytes]], who: bytes) -> str:
         """Make a commit of some files (path -> mode and content); its id."""
@@ -106,32 +109,39 @@ def _data(body: bytes) -> bytes:
 
 
 def _migrate(incoming: Path, objects: Path) -> None:
-    """Move new objects into a store: a pack is there once its index is."""
+    """Move new objects into a store: a pack is there once its index is.
+
+    Files and directories come with the modes that git gave them.
+    """
     found = [*incoming.glob("[0-9a-f][0-9a-f]/*"), *incoming.glob("pack/pack-*")]
     for path in sorted(found, key=lambda path: (path.suffix == ".idx", path)):
         place = objects / path.relative_to(incoming)
-        place.parent.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            place.parent.mkdir()
+            place.parent.chmod(stat.S_IMODE(path.parent.stat().st_mode))
         if not place.exists():
             path.rename(place)
 
 
 @contextmanager
-def scratch(objects: Path | None = None, object_format: str = "sha1") -> Iterator[Scratch]:
+def scratch(object_format: str = "sha1", shared: str = "", **borrowed: str) -> Iterator[Scratch]:
     """A scratch repository for the length of a block.
 
-    objects: the object store that its commits go to, None for its own; object_format: sha1
-    or sha256. Raises UserError if there is no room for it.
+    object_format: sha1 or sha256; shared: its core.sharedRepository; borrowed: variables that
+    lend it something of another repository. Raises UserError if there is no room for it.
     """
     with ExitStack() as stack:
         try:
             directory = stack.enter_context(process.temporary("dmabuf-patchgen-"))
         except OSError as error:
             raise UserError(f"no temporary directory: {error.strerror}", "set TMPDIR") from None
-        made = Scratch(directory / "git", objects)
+        made = Scratch(directory / "git", borrowed)
         made.git("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}")
         # Hunk headers name the C function, as they do with the kernel's own .gitattributes.
         (made.path / "info").mkdir()
         (made.path / "info" / "attributes").write_text("*.c diff=cpp\n*.h diff=cpp\n")
+        if shared:
+            made.git("config", "core.sharedRepository", shared)
         yield made
 
 
@@ -142,16 +152,53 @@ def scratch_in(repo: Path) -> Iterator[Scratch]:
     As git receives a push: beside the objects that are there, and among them once all is
     done. An exception leaves nothing; a fast-import of git's own would leave half a pack.
     """
-    said = git.git(
-        repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
-        "--show-object-format",
-    ).text.splitlines()  # fmt: skip
-    objects = Path(said[0])
+    store = _Store.of(repo)
     # Of that name git itself clears it away, should not even this program be able to.
-    with process.temporary("tmp_objdir-", objects) as incoming:
+    with process.temporary("tmp_objdir-", store.objects) as incoming:
         (incoming / "info").mkdir()
-        (incoming / "info" / "alternates").write_bytes(os.fsencode(objects) + b"\n")
-        with scratch(incoming, said[1]) as made:
+        (incoming / "info" / "alternates").write_bytes(os.fsencode(store.objects) + b"\n")
+        with scratch(
+            store.object_format, _shared(repo), GIT_OBJECT_DIRECTORY=str(incoming)
+        ) as made:
             yield made
         with signals.blocked():
-            _migrate(incoming, objects)
+            _migrate(incoming, store.objects)
+
+
+@contextmanager
+def scratch_on(repo: Path) -> Iterator[Scratch]:
+    """A scratch repository to read the objects of another in, with none of its configuration."""
+    store = _Store.of(repo)
+    lent = {"GIT_OBJECT_DIRECTORY": str(store.objects), "GIT_SHALLOW_FILE": str(store.shallow)}
+    with scratch(store.object_format, **lent) as made:
+        yield made
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """Where a repository has its objects, where it says at which its history ends, their ids."""
+
+    objects: Path
+    shallow: Path
+    object_format: str
+
+    @classmethod
+    def of(cls, repo: Path) -> "_Store":
+        objects, shallow, object_format = git.git(
+            repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
+            "--git-path", "shallow", "--show-object-format",
+        ).text.splitlines()  # fmt: skip
+        return cls(Path(objects), Path(shallow), object_format)
+
+
+def _shared(repo: Path) -> str:
+    """A repository's core.sharedRepository, empty without.
+
+    git reads it from the repository's own file only; a key without a value is one that is true.
+    """
+    said = git.git(
+        repo, "config", "--local", "-z", "--get-regexp", r"^core\.sharedrepository$", check=False
+    ).text
+    *_, last = ["", *filter(None, said.split("\0"))]
+    _, equals, value = last.partition("\n")
+    return value if equals or not last else "true"

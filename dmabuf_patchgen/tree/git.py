@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""git as a reader of kernel trees: plumbing only, no checkout, nothing fetched but what is read."""
+"""git as a reader of kernel trees: plumbing only, no checkout, nothing fetched but what is read.
+
+A repository's configuration names programs: filters, hooks, signature checkers. Whoever asks for
+patches of a tree has not asked for these, so git is run here with none of them
+(docs/security.md). One is left: a partial clone fetches what is missing from where it is told.
+"""
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
+
+#: For every git that shows a diff: nothing that the configuration or an attribute names is run.
+PLAIN_DIFF = ("--no-ext-diff", "--no-textconv")
 
 #: git format-patch with all that a configuration could change, so that any user's git gives the
 #: same bytes (git-format-patch(1), git-config(1): format.*, diff.*).
@@ -17,27 +26,46 @@ FORMAT_PATCH = (
     "--no-signature", "--no-thread", "--no-attach", "--no-base", "--subject-prefix=PATCH",
     "--no-cover-letter", "-U3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/",
     "--no-to", "--no-cc", "--no-add-header", "--no-notes", "--no-renames", "--no-color",
-    "--no-ext-diff", "--no-textconv",
+    "--submodule=short", *PLAIN_DIFF,
 )  # fmt: skip
+
+#: The largest file that is read into memory. Mainline's largest, a generated header, has 24 MB;
+#: what is parsed as C has a limit of its own.
+LARGEST = 32 << 20
+
+#: For every git: no hook, no monitor of the work tree, no check of signatures (whose words would
+#: come among those of a commit), no pager; objects as they are and not as refs/replace has them.
+_PLAIN = (
+    "--no-pager", "--no-replace-objects",
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
+    "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=utf-8",
+    # What is too large for us shall not fill git's memory either.
+    "-c", f"core.bigFileThreshold={LARGEST}",
+)  # fmt: skip
+
+_REPAIR = "git fsck tells what is wrong with it"
+
+#: Variables of an environment that say which repository is meant, or what to run or take for an
+#: object: those of `git rev-parse --local-env-vars` but for GIT_CONFIG_*, and of git(1).
+_DROPPED = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIFF_OPTS", "GIT_DIR",
+    "GIT_EXTERNAL_DIFF", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE",
+    "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+}  # fmt: skip
 
 
 def environment(**extra: str) -> dict[str, str]:
     """The environment for git: C locale, and no GIT_DIR of a hook that called us."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name
-        not in {
-            "GIT_DIR",
-            "GIT_WORK_TREE",
-            "GIT_INDEX_FILE",
-            "GIT_PREFIX",
-            "GIT_OBJECT_DIRECTORY",
-            "GIT_COMMON_DIR",
-            "GIT_NAMESPACE",
-        }
-    }
-    return {**kept, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **extra}
+    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    # The programs that a git starts do not have its options, and b4 starts its own gits.
+    plain = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    return {**kept, **plain, **extra}
+
+
+def command(repo: Path, *args: str) -> list[str]:
+    """The command line of a git in a repository, with nothing of its configuration run."""
+    return ["git", "-C", str(repo), *_PLAIN, *args]
 
 
 def git(
@@ -47,33 +75,87 @@ def git(
     check: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> process.Finished:
-    """Run git in a repository, whatever the caller's environment says about another one."""
-    return process.run(
-        ["git", "-C", str(repo), *args], env=env or environment(), stdin=stdin, check=check
+    """Run git in a repository, whatever the caller's environment says about another one.
+
+    Raises UserError with git's own words if it fails and check is set.
+    """
+    done = process.run(command(repo, *args), env=env or environment(), stdin=stdin, check=False)
+    if check and done.returncode:
+        raise UserError(f"{repo}: git {_verb(args)} failed: {words(done)}")
+    return done
+
+
+def _verb(args: Sequence[str]) -> str:
+    """The name of a command, which stands behind git's own options."""
+    return next(
+        (
+            word
+            for before, word in pairwise(("", *args))
+            if before != "-c" and not word.startswith("-")
+        ),
+        "",
     )
+
+
+def words(done: process.Finished) -> str:
+    """What a git that failed said of it, in one line: its first complaint, not where it ended."""
+    lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines()]
+    marks = [n for n, line in enumerate(lines) if line.startswith(("fatal: ", "error: "))]
+    told = lines[marks[0] :] if marks else lines
+    # What is behind a colon stands in lines of its own.
+    kept = told if told and told[0].endswith(":") else told[:1]
+    return " ".join(kept).removeprefix("fatal: ") or f"exit code {done.returncode}"
 
 
 def toplevel(where: Path) -> Path | None:
     """The work tree's root or the bare repository that holds `where`, None outside of git.
 
-    Raises UserError where git refuses to look, as for a repository of another owner.
+    where: an absolute path without links. Raises UserError where git refuses to look, as for a
+    repository of another owner, or cannot read what is there: that is no plain directory.
     """
-    said = git(where, "rev-parse", "--is-bare-repository", "--show-cdup", check=False)
-    if said.returncode:
-        if b"dubious ownership" in said.stderr:
-            raise UserError(
-                f"{where}: the repository belongs to another user, git refuses to read it",
-                f"if you trust it: git config --global --add safe.directory {where}",
-            )
-        if b"must be run in a work tree" not in said.stderr:
-            return None
-        # Inside .git itself: as good as bare.
-        said = git(where, "rev-parse", "--absolute-git-dir")
-        return Path(said.text.strip())
-    bare, _, cdup = said.text.partition("\n")
-    if bare == "true":
-        return Path(git(where, "rev-parse", "--absolute-git-dir").text.strip())
-    return (where / cdup.strip()).resolve()
+    said = git(where, "rev-parse", "--is-inside-git-dir", "--show-cdup", check=False)
+    if not said.returncode:
+        inside, _, cdup = said.text.partition("\n")
+        # Inside .git itself is as good as bare.
+        found = _git_directory(where) if inside == "true" else (where / cdup.strip()).resolve()
+    elif said.stderr.startswith(b"fatal: not a git repository (or any"):
+        found = None
+    else:
+        raise _unreadable(where, said)
+    passed_over = _passed_over(where, found)
+    if passed_over:
+        said = git(where, f"--git-dir={passed_over}", "rev-parse", "--git-dir", check=False)
+        if said.returncode:
+            raise _unreadable(passed_over, said)
+    return found
+
+
+def _git_directory(where: Path) -> Path:
+    return Path(git(where, "rev-parse", "--absolute-git-dir").text.removesuffix("\n"))
+
+
+def _passed_over(where: Path, found: Path | None) -> Path | None:
+    """What looks like a repository, nearer than the one that git found: git goes on in silence."""
+    if found != where and all((where / name).exists() for name in ("HEAD", "objects", "refs")):
+        return where
+    for directory in (where, *where.parents):
+        if directory == found:
+            break
+        if os.path.lexists(directory / ".git"):
+            return directory / ".git"
+    return None
+
+
+def _unreadable(place: Path, said: process.Finished) -> UserError:
+    if b"dubious ownership" in said.stderr:
+        return UserError(
+            f"{place}: the repository belongs to another user, git refuses to read it",
+            f"if you trust it: git config --global --add safe.directory {place}",
+        )
+    return UserError(
+        f"{place}: git cannot read this repository: {words(said)}",
+        "repair it; without .git, the files would be taken as they are",
+    )
 
 
 def commit_id(repo: Path, revision: str) -> str:
@@ -83,8 +165,11 @@ def commit_id(repo: Path, revision: str) -> str:
         f"{revision}^{{commit}}", check=False,
     )  # fmt: skip
     if said.returncode:
+        # Of a revision that just is not there, --quiet has git say nothing.
+        cause = f": {words(said)}" if said.stderr else ""
         raise UserError(
-            f"{repo}: unknown revision {revision!r}", "name a commit, tag or branch of that repo"
+            f"{repo}: unknown revision {revision!r}{cause}",
+            "name a commit, tag or branch of that repo",
         )
     return said.text.strip()
 
@@ -116,8 +201,16 @@ class ObjectReader:
         if len(head) != 3:
             # No lack of a file in the tree, as where a partial clone cannot fetch it.
             said = b" ".join(head).decode(errors="replace") or "git cat-file ended early"
-            raise UserError(f"{self._repo}: {said}", "git fsck tells what is wrong with it")
-        body = child.stdout.read(int(head[2]))
+            raise UserError(f"{self._repo}: {said}", _REPAIR)
+        size = int(head[2])
+        if size > LARGEST:
+            # Nothing else can be read behind it, and nobody waits for the end of it.
+            self.close()
+            raise UserError(
+                f"{self._repo}: object {name} has {size >> 20} MB, which is no source file",
+                f"the largest that is read has {LARGEST >> 20} MB",
+            )
+        body = child.stdout.read(size)
         child.stdout.read(1)
         return head[1].decode(), body
 
@@ -133,7 +226,7 @@ class ObjectReader:
             # In a session of its own, so that it ends with its reader and not with a Ctrl-C
             # that the reader still wants to answer.
             self._child = subprocess.Popen(
-                ["git", "-C", str(self._repo), "cat-file", "--batch"],
+                command(self._repo, "cat-file", "--batch"),
                 env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

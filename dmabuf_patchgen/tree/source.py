@@ -266,11 +266,11 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
     if not where.is_dir():
         raise UserError(f"{where}: no such directory", "-C names a kernel tree")
     where = where.resolve()
-    repo = git.toplevel(where)
-    unpacked = _is_kernel(where) and not (where / ".git").exists()
+    # An unpacked source inside some other project's repository is no revision of that.
+    unpacked = _is_kernel(where) and not os.path.lexists(where / ".git")
+    repo = None if unpacked else git.toplevel(where)
     tree: KernelTree
-    if repo is None or (unpacked and repo != where):
-        # An unpacked source inside some other project's repository is no revision of that.
+    if repo is None:
         if base is not None:
             raise UserError(f"{where}: --base needs a git repository, and this is a directory")
         tree = DirectoryTree(where)

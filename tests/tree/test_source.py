@@ -197,13 +197,6 @@ def test_variables_of_a_hook_name_another_repository(
     reads_as_written(open_tree(repo))
 
 
-def test_replaced_objects_are_read_as_git_shows_them(tmp_path: Path) -> None:
-    repo = tiny.repo(tmp_path)
-    other = git(repo, "hash-object", "-w", "--stdin", stdin=b"VERSION = 9\n").strip()
-    git(repo, "replace", git(repo, "rev-parse", "HEAD:Makefile").strip(), other)
-    assert open_tree(repo).read("Makefile") == b"VERSION = 9\n"
-
-
 @pytest.mark.parametrize("as_git", [False, True])
 def test_what_is_no_kernel_tree(tmp_path: Path, as_git: bool) -> None:
     def made(name: str, without: str) -> Path:
