@@ -23,23 +23,24 @@ class Destination:
     def write(
         self, rendered: Rendered, author: Identity, when: datetime, about: dict[str, Any]
     ) -> str:
-        """Write a series; the tip of its branch, empty without one.
+        """Write a series, whole or not at all; the tip of its branch, empty without one.
 
         author, when: of the patches; about: what the directory's manifest tells of the series.
         Raises UserError.
         """
         tip = ""
-        with ExitStack() as stack:
+        with ExitStack() as files:
+            with ExitStack() as objects:
+                if self.branch:
+                    commits = branch.commits_on(
+                        self.branch.tree, rendered.commits, self.branch.author, when
+                    )
+                    tip = objects.enter_context(commits)
+                if self.directory:
+                    patches = mails(rendered.tree, rendered.commits, author, when)
+                    contents = {patch.name: patch.content for patch in patches}
+                    files.enter_context(directory.written(self.directory, contents, about))
+            # The branch last: all that is likely to fail comes before, and is undone if this is.
             if self.branch:
-                commits = branch.commits_on(
-                    self.branch.tree, rendered.commits, self.branch.author, when
-                )
-                tip = stack.enter_context(commits)
-            if self.directory:
-                patches = mails(rendered.tree, rendered.commits, author, when)
-                files = {patch.name: patch.content for patch in patches}
-                directory.write(self.directory, files, about)
-        # The branch last: all that is likely to fail comes before.
-        if self.branch:
-            branch.point(self.branch, tip, f"render {' '.join(rendered.series)}")
+                branch.point(self.branch, tip, f"render {' '.join(rendered.series)}")
         return tip

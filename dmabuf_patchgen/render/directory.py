@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The directory that patches are written to: whole or not at all, and nothing foreign lost."""
 
-import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dmabuf_patchgen import process, signals
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.render.exchange import digest, exchanged, is_plain, settle
 
 #: Tells what was rendered, and which files are this tool's to replace.
 MANIFEST = "series.json"
@@ -19,8 +19,8 @@ MANIFEST = "series.json"
 def check(directory: Path) -> None:
     """Whether patches may be written there, before any work is done for it.
 
-    They may if it is not there, is empty, or holds nothing but what an earlier run wrote.
-    Raises UserError.
+    They may if it is not there, is empty, or holds nothing but what an earlier run wrote. What
+    one that was killed had begun is taken back. Raises UserError.
     """
     if not directory.exists() and not directory.is_symlink():
         above = next((p for p in directory.absolute().parents if p.exists()), Path("/"))
@@ -31,6 +31,7 @@ def check(directory: Path) -> None:
         raise UserError(f"{directory}: not a directory", "choose another -o")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise UserError(f"{directory}: cannot be written to", "choose another -o")
+    settle(directory)
     known = _written_before(directory)
     for path in sorted(directory.iterdir()):
         if path.name == MANIFEST and known is not None:
@@ -40,73 +41,61 @@ def check(directory: Path) -> None:
                 f"{directory}: has a file that is not this tool's: {path.name}",
                 "choose another -o, or move the file away",
             )
-        if _digest(path.read_bytes()) != known[path.name]:
+        if digest(path.read_bytes()) != known[path.name]:
             raise UserError(
                 f"{path}: was changed since it was written", "move it away if you want to keep it"
             )
 
 
-def write(directory: Path, files: Mapping[str, bytes], about: dict[str, Any]) -> None:
-    """Write files and their manifest in place of what an earlier run wrote.
+@contextmanager
+def written(
+    directory: Path, files: Mapping[str, bytes], about: Mapping[str, Any]
+) -> Iterator[None]:
+    """Files and their manifest in place of what an earlier run wrote, if the block succeeds.
 
-    files: contents by name; about: what the manifest tells of the series besides them.
-    Raises UserError.
+    They are there when it begins. An error in it, or in writing them, leaves what was there; a
+    kill leaves that to the next run. files: contents by name; about: what the manifest tells
+    of the series besides them. Raises UserError.
     """
-    digests = {name: _digest(content) for name, content in files.items()}
+    digests = {name: digest(content) for name, content in files.items()}
     manifest = json.dumps({**about, "files": digests}, indent=1) + "\n"
-    contents = {**files, MANIFEST: manifest.encode()}
     directory = directory.absolute()
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     with signals.blocked():
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            # Within the directory, which may be a mount point or somebody's current one.
-            with process.temporary(".dmabuf-patchgen-", directory) as stage:
-                _stage(stage / "new", contents)
-                (stage / "old").mkdir()
-                old = [MANIFEST, *(_written_before(directory) or ())]
-                _exchange(directory, stage, [name for name in old if (directory / name).exists()])
+            check(directory)
+            known = (MANIFEST, *(_written_before(directory) or ()))
+            old = [name for name in known if (directory / name).exists()]
+            with exchanged(directory, old, {**files, MANIFEST: manifest.encode()}):
+                yield
         except OSError as error:
-            for path in missing:
-                with suppress(OSError):
-                    path.rmdir()
+            _take_away(missing)
             raise UserError(
                 f"{error.filename or directory}: {error.strerror}", "nothing was written"
             ) from None
+        except BaseException:
+            _take_away(missing)
+            raise
 
 
-def _stage(place: Path, contents: Mapping[str, bytes]) -> None:
-    place.mkdir()
-    for name, content in contents.items():
-        (place / name).write_bytes(content)
+def write(directory: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) -> None:
+    """Write files and their manifest, and nothing else with them."""
+    with written(directory, files, about):
+        pass
 
 
-def _exchange(directory: Path, stage: Path, old: Sequence[str]) -> None:
-    """Move old files out and new ones in; all of them or, on an error, none."""
-    new = sorted(path.name for path in (stage / "new").iterdir())
-    moves = [(directory / name, stage / "old" / name) for name in old]
-    moves += [(stage / "new" / name, directory / name) for name in new]
-    done = []
-    try:
-        for source, target in moves:
-            source.rename(target)
-            done.append((source, target))
-    except OSError:
-        for source, target in reversed(done):
-            target.rename(source)
-        raise
+def _take_away(directories: Iterable[Path]) -> None:
+    for path in directories:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _written_before(directory: Path) -> dict[str, str] | None:
     try:
         files = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
-        known = {str(name): str(digest) for name, digest in files.items()}
+        known = {str(name): str(held) for name, held in files.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     # What it names may be moved away: nothing but a file beside it.
-    beside = (name not in ("", "..") and Path(name).name == name for name in known)
-    return known if all(beside) else None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return known if all(map(is_plain, known)) else None

@@ -144,7 +144,8 @@ def test_a_manifest_that_names_what_is_elsewhere(tmp_path: Path, name: str) -> N
     manifest = json.dumps({"files": {name: "0" * 64}})
     tiny.write(tmp_path / "out", {"series.json": manifest.encode()})
     assert "not this tool's: series.json" in refused(tmp_path / "out").message
-    directory.write(tmp_path / "out", FILES, {})
+    with pytest.raises(UserError):
+        directory.write(tmp_path / "out", FILES, {})
     assert (tmp_path / "escaped").read_bytes() == b"mine"
 
 
@@ -266,3 +267,26 @@ def test_a_full_disk_makes_neither_branch_nor_patches(
             assert line.startswith("dmabuf-patchgen: ")
         assert not out.exists() and tiny.snapshot(repo) == before
     assert ends == {0, 1} and len(names(out)) == 3
+
+
+def test_a_branch_that_cannot_be_had_leaves_no_patches(
+    toy: Toy, tmp_path: Path, identity: str
+) -> None:
+    """Somebody else holds the lock of the ref: all was ready, and none of it stays."""
+    repo, out = tiny.repo(tmp_path, Kind.UNCHECKED), tmp_path / "deep" / "out"
+    arguments = ("-C", repo, "render", "toy", "--branch", "b4/toy", "-o", out)
+    lock = repo / ".git" / "refs/heads/b4/toy.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    said = toy(*arguments)
+    assert said.returncode == 1 and "update-ref" in said.stderr
+    assert not out.parent.exists()
+    # What was there before is there again.
+    put(out)
+    before = tiny.snapshot(out)
+    assert toy(*arguments).returncode == 1
+    assert tiny.snapshot(out) == before
+    lock.unlink()
+    assert toy(*arguments).returncode == 0
+    assert names(out) == ["0001-dma-buf-check-the-flags.patch", "0002-dma-buf-add-an-ioctl.patch",
+                          "series.json"]  # fmt: skip
