@@ -44,7 +44,10 @@ def _run(arguments: list[str]) -> int:
         outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
-        return _fail(error.message, error.hint, error.exit_code)
+        code = _fail(error.message, error.hint, error.exit_code)
+        for line in error.details:
+            print(f"  {' '.join(line.split())}", file=sys.stderr)
+        return code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "dmabuf-patchgen"
         return _fail(error.format_message().rstrip("."), f"see {command} --help", Exit.USER)

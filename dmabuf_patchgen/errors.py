@@ -44,14 +44,16 @@ class UserError(Exception):
 
     message: one line that names the place and the cause.
     hint: what to do next, one line; empty where the message says it.
+    details: further lines, where there is more than one cause.
     """
 
     exit_code = Exit.USER
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
 
 class MissingTool(UserError):

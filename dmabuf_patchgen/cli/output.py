@@ -19,7 +19,7 @@ from dmabuf_patchgen import __version__
 if TYPE_CHECKING:
     from dmabuf_patchgen.post.prep import Plan
     from dmabuf_patchgen.render.catalogue import Series
-    from dmabuf_patchgen.render.series import Rendered
+    from dmabuf_patchgen.render.outcome import Rendered
 
 
 @contextmanager

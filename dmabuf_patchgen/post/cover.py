@@ -16,8 +16,8 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.prove.evidence import Evidence
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment, Facts
+from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.parameters import Value
-from dmabuf_patchgen.render.series import Rendered
 from dmabuf_patchgen.tree.facts import TreeFacts
 
 

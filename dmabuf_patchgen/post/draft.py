@@ -11,8 +11,9 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import branch
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.render.mails import Mail, mails
+from dmabuf_patchgen.render.outcome import Rendered, RenderedPatch
 from dmabuf_patchgen.render.scratch import Identity
-from dmabuf_patchgen.render.series import Rendered, RenderedPatch, render
+from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.source import GitTree
 
 _TRAILER = re.compile(r"^[A-Z][\w-]*: \S")

@@ -28,8 +28,9 @@ from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import mails
+from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.scratch import ANONYMOUS
-from dmabuf_patchgen.render.series import Rendered, render
+from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import KernelTree, Overlay
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from dmabuf_patchgen.render import branch, directory
 from dmabuf_patchgen.render.mails import mails
+from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.scratch import Identity
-from dmabuf_patchgen.render.series import Rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,25 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.tokens import words
 
 _FILE = re.compile(r"--- (\S+)$")
-_PLACE = re.compile(r"@@ (.+) @@$")
+_PLACE = re.compile(r"@@ (.+?) @@(?: (optional|left out|told): (\S.*))?$")
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
     """Lines to be changed at one place of one file.
 
-    lines: pairs of a sign (space for context, - or +) and the line's bytes.
+    lines: pairs of a sign (space for context, - or +) and the line's bytes, none for a hunk
+    that the template leaves out on this tree.
+    optional: why a tree that lacks the place does not need the hunk, empty where it does;
+    left_out: why the template leaves it out; told: what its reader should know of it.
     """
 
     path: str
     place: str
     lines: tuple[tuple[str, bytes], ...]
+    optional: str = ""
+    left_out: str = ""
+    told: str = ""
 
     @property
     def added(self) -> list[bytes]:
@@ -62,10 +68,11 @@ def parse(source: str, text: str) -> PatchText:
     hunks: list[Hunk] = []
     path = place = None
     body: list[tuple[str, bytes]] = []
+    remark: dict[str, str] = {}
     for line in [*lines[start:], "--- end"]:
         file_line, place_line = _FILE.match(line), _PLACE.match(line)
         if (file_line or place_line) and path and place:
-            hunks.append(_hunk(source, path, place, body))
+            hunks.append(_hunk(source, path, place, body, remark))
         elif file_line and path:
             raise UserError(f"{source}: {path}: no `@@ PLACE @@` after it")
         if file_line:
@@ -73,6 +80,8 @@ def parse(source: str, text: str) -> PatchText:
         elif place_line:
             # Blank lines before it are there for the reader.
             place, body = place_line.group(1).strip(), []
+            kind, said = place_line.group(2), place_line.group(3)
+            remark = {kind.replace(" ", "_"): said.strip()} if kind else {}
         elif place and line[:1] in ("+", "-", " "):
             body.append((line[0], line[1:].encode()))
         elif not line.strip():
@@ -87,10 +96,16 @@ def parse(source: str, text: str) -> PatchText:
     return PatchText(source, message, tuple(hunks))
 
 
-def _hunk(source: str, path: str, place: str, body: list[tuple[str, bytes]]) -> Hunk:
+def _hunk(
+    source: str, path: str, place: str, body: list[tuple[str, bytes]], remark: dict[str, str]
+) -> Hunk:
     # Blank lines between hunks are there for the reader.
     while body and body[-1] == (" ", b""):
         body = body[:-1]
-    if not any(sign in "+-" for sign, _ in body):
+    changes = any(sign in "+-" for sign, _ in body)
+    if "left_out" in remark:
+        if body:
+            raise UserError(f"{source}: {path}, {place}: a hunk that is left out has no lines")
+    elif not changes:
         raise UserError(f"{source}: {path}, {place}: the hunk changes nothing")
-    return Hunk(path, place, tuple(body))
+    return Hunk(path, place, tuple(body), **remark)

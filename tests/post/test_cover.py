@@ -15,7 +15,8 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.prove.evidence import Evidence, load
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.series import Rendered, render
+from dmabuf_patchgen.render.outcome import Rendered
+from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
 from tests.conftest import CHECKOUT

@@ -9,8 +9,9 @@ import pytest
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
+from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.place import PlaceError
-from dmabuf_patchgen.render.series import Rendered, render
+from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.c import parse
 from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
@@ -134,7 +135,7 @@ def test_a_half_present_patch_tells_both_halves(toy: Toy, tree: Tree) -> None:
     with pytest.raises(PlaceError) as error:
         toy(have)
     assert error.value.message == (
-        f"the tree has half of 'dma-buf: add an ioctl': it has {header} "
+        f"'dma-buf: add an ioctl': the tree has half of it: it has {header} "
         f"(after last #define DMA_BUF_*), and not {DMA_BUF} "
         "(function dma_buf_ioctl, switch (cmd), before default)"
     )

@@ -12,7 +12,8 @@ from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import mails
-from dmabuf_patchgen.render.series import Rendered, render
+from dmabuf_patchgen.render.outcome import Rendered
+from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.facts import TreeFacts
 from dmabuf_patchgen.tree.source import open_tree
 from tests import golden

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A patch applied to a tree: every hunk is tried, and all that is in the way is told."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from dmabuf_patchgen.errors import Why
+from dmabuf_patchgen.render import edit
+from dmabuf_patchgen.render.edit import State
+from dmabuf_patchgen.render.patch_text import Hunk, PatchText
+from dmabuf_patchgen.render.place import PlaceError
+from dmabuf_patchgen.tree.c import parse as parse_c
+from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.tree.tokens import line_number
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a hunk, or the patch as a whole, does not fit: its place is empty for the latter."""
+
+    path: str
+    place: str
+    error: PlaceError
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a patch gave.
+
+    files: as the patch leaves those that it changes; with troubles, as far as its hunks fit.
+    left_out: hunks that this tree does not need, each with its reason; told: those to remark on.
+    """
+
+    files: dict[str, bytes]
+    left_out: tuple[tuple[Hunk, str], ...] = ()
+    told: tuple[Hunk, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """Whether the tree has all that the patch does."""
+        return not self.files and not self.troubles
+
+
+@dataclass(slots=True)
+class _Trial:
+    bodies: dict[str, bytes | None] = field(default_factory=dict)
+    present: list[Hunk] = field(default_factory=list)
+    applied: list[Hunk] = field(default_factory=list)
+    left_out: list[tuple[Hunk, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def apply(text: PatchText, tree: Tree) -> Applied:
+    """Apply a patch to a tree in memory; what is in the way is in the answer, and not raised."""
+    trial = _Trial()
+    for hunk in text.hunks:
+        if hunk.left_out:
+            trial.left_out.append((hunk, hunk.left_out))
+        elif tree.is_link(hunk.path):
+            error = PlaceError(
+                Why.LINK,
+                f"{hunk.path}: a symbolic link in this tree, and no file to be edited",
+                f"see {text.source}",
+            )
+            trial.troubles.append(Trouble(hunk.path, hunk.place, error))
+        else:
+            _try(hunk, text, tree, trial)
+    changed = {
+        path: body
+        for path, body in trial.bodies.items()
+        if body is not None and (not tree.exists(path) or body != tree.read(path))
+    }
+    if trial.present and (trial.applied or trial.troubles):
+        trial.troubles = [_half(text, trial)]
+    if not trial.troubles:
+        trial.troubles.extend(_broken(text, tree, changed))
+    return Applied(
+        files=changed if trial.applied else {},
+        left_out=tuple(trial.left_out),
+        told=tuple(hunk for hunk in trial.applied if hunk.told),
+        troubles=tuple(trial.troubles),
+    )
+
+
+def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
+    if hunk.path not in trial.bodies:
+        there = tree.exists(hunk.path)
+        trial.bodies[hunk.path] = tree.read(hunk.path) if there else None
+    try:
+        done = edit.apply(hunk, trial.bodies[hunk.path])
+    except PlaceError as error:
+        if hunk.optional:
+            trial.left_out.append((hunk, hunk.optional))
+        else:
+            said = PlaceError(error.why, error.message, error.hint or f"see {text.source}")
+            trial.troubles.append(Trouble(hunk.path, hunk.place, said))
+        return
+    trial.bodies[hunk.path] = done.body
+    if done.state is State.PRESENT:
+        trial.present.append(hunk)
+    elif done.state is State.APPLIED:
+        trial.applied.append(hunk)
+
+
+def _half(text: PatchText, trial: _Trial) -> Trouble:
+    has = ", ".join(f"{hunk.path} ({hunk.place})" for hunk in trial.present)
+    if trial.applied:
+        lacks = f"{trial.applied[0].path} ({trial.applied[0].place})"
+    else:
+        lacks = str(trial.troubles[0].error)
+    error = PlaceError(
+        Why.HALF_THERE,
+        f"the tree has half of it: it has {has}, and not {lacks}",
+        "take the patch out of the tree, or finish it there",
+    )
+    return Trouble(trial.present[0].path, "", error)
+
+
+def _broken(text: PatchText, tree: Tree, changed: dict[str, bytes]) -> list[Trouble]:
+    found = []
+    for path, body in changed.items():
+        if tree.exists(path) and path.endswith((".c", ".h")):
+            try:
+                _still_parses(text, path, tree.read(path), body)
+            except PlaceError as error:
+                found.append(Trouble(path, "", error))
+    return found
+
+
+def _still_parses(text: PatchText, path: str, before: bytes, after: bytes) -> None:
+    """Refuse a C file that the patch broke, or in which it defines a thing a second time."""
+    old, new = parse_c(before), parse_c(after)
+    known = Counter(old.error_words(error) for error in old.errors)
+    for error in new.errors:
+        # Not by their number: one that is new may swallow others that were there before.
+        said = new.error_words(error)
+        if not known[said]:
+            raise PlaceError(
+                Why.BREAKS_FILE,
+                f"{text.source}: {path} no longer parses with it, "
+                f"line {line_number(after, error.start)} of the result",
+            )
+        known[said] -= 1
+    twice = new.defined_more_than_once() - old.defined_more_than_once()
+    for kind, name in twice:
+        first = next(d for d in new.definitions if (d.kind, d.name) == (kind, name))
+        raise PlaceError(
+            Why.TAKEN,
+            f"{path}: the tree already has a {kind} {name}, line "
+            f"{line_number(after, first.span.start)}, other than {text.source} adds",
+            "the tree may have another version of this patch: take it out first",
+        )
