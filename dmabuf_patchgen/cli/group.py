@@ -24,6 +24,7 @@ VERBS = {
     "prove": "Boot a tree without and with a series, and see that its kselftests tell them apart.",
     "render": "Render one or more series for a tree, one on top of the other.",
     "show": "Show what a series does, its parameters and its patches.",
+    "survey": "Tell what each series would come to on a tree: right, left out, refused, and why.",
 }
 
 
@@ -80,6 +81,7 @@ def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None
     Examples:
       dmabuf-patchgen list
       dmabuf-patchgen -C ~/linux inspect
+      dmabuf-patchgen -C ~/linux survey
       dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
       dmabuf-patchgen -C ~/linux --base v6.12 render dma-buf-pfnmap --branch b4/dma-buf-pfnmap
       dmabuf-patchgen -C ~/linux check v6.12..b4/dma-buf-pfnmap

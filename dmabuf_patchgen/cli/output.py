@@ -53,7 +53,12 @@ def about(rendered: Rendered) -> dict[str, Any]:
         ],
         "left_out": [
             {"series": one.series, "template": one.template, "reason": one.reason}
+            | ({"path": one.path, "place": one.place} if one.path else {})
             for one in rendered.left_out
+        ],
+        "remarks": [
+            {"series": one.series, "template": one.template, "path": one.path, "said": one.said}
+            for one in rendered.remarks
         ],
     }
 
@@ -67,7 +72,10 @@ def print_rendered(rendered: Rendered) -> None:
     for number, patch in enumerate(rendered.patches, 1):
         click.echo(f"  {number:04} {patch.commit.subject}")
     for one in rendered.left_out:
-        click.echo(f"  left out: {one.subject or one.template}: {one.reason}")
+        where = f", {one.path} ({one.place})" if one.path else ""
+        click.echo(f"  left out: {one.subject or one.template}{where}: {one.reason}")
+    for remark in rendered.remarks:
+        click.echo(f"  note: {remark.subject}, {remark.path}: {remark.said}")
     if not rendered.patches:
         click.echo("  nothing to do: the tree has all of it")
 

@@ -92,7 +92,8 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
     except PlaceError as error:
         if hunk.optional:
             trial.left_out.append((hunk, hunk.optional))
-        else:
+        elif error.message not in {trouble.error.message for trouble in trial.troubles}:
+            # Each hunk of a file that is not there says the same.
             said = PlaceError(error.why, error.message, error.hint or f"see {text.source}")
             trial.troubles.append(Trouble(hunk.path, hunk.place, said))
         return

@@ -125,10 +125,11 @@ def _patch(
     applied = application.apply(text, state)
     own = (series.name, entry.template, subject)
     if applied.troubles:
+        before = {obstacle.path: obstacle.subject for obstacle in reversed(account.obstacles)}
         account.obstacles.extend(
             Obstacle(
                 *own, one.path, one.place, one.error.why, one.error.message, one.error.hint,
-                _refused_before(account, one.path),
+                before.get(one.path, ""),
             )
             for one in applied.troubles
         )  # fmt: skip
@@ -150,8 +151,3 @@ def _patch(
         RenderedPatch(series.name, entry.template, Commit(text.message, dict(applied.files)))
     )
     state.files.update(applied.files)
-
-
-def _refused_before(account: _Account, path: str) -> str:
-    before = [one.subject for one in account.obstacles if one.path == path]
-    return before[0] if before else ""

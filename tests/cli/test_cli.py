@@ -325,6 +325,42 @@ def test_inspect(toy: Toy, tree: Path, tmp_path: Path) -> None:
                                                          ["debug", "yes", "Kconfig"]]  # fmt: skip
 
 
+def test_survey(toy: Toy, tree: Path) -> None:
+    before = tiny.snapshot(tree)
+    done = toy("-C", tree, "survey")
+    assert (done.returncode, done.stderr) == (0, "")
+    version, blank, head, *rows = done.stdout.splitlines()
+    assert (version, blank) == (f"Linux 6.12.9-rc1, {tree}", "")
+    assert head.split() == ["series", "verdict", "patches", "left", "out", "obstacles"]
+    assert rows == [
+        "toy                    right                2         1          0",
+        "  left out: toy/02-heap.patch.j2: the tree has no heap",
+    ]
+    assert tiny.snapshot(tree) == before
+
+
+def test_survey_of_a_tree_that_a_series_does_not_fit(toy: Toy, tree: Path) -> None:
+    (tree / "include/uapi/linux/dma-buf.h").unlink()
+    (tree / "drivers/dma-buf/dma-toy.c").write_text("int mine;\n")
+    done = toy("-C", tree, "survey", "toy", "-p", "nr=5", "--json")
+    assert (done.returncode, done.stderr) == (2, "")
+    (toys,) = json.loads(done.stdout)["series"]
+    assert (toys["series"], toys["verdict"], toys["patches"]) == ("toy", "refused", [])
+    assert [(one["template"], one["path"]) for one in toys["obstacles"]] == [
+        (CHECK, "drivers/dma-buf/dma-toy.c"),
+        ("toy/03-ioctl.patch.j2", "include/uapi/linux/dma-buf.h"),
+    ]
+    assert "2 obstacles in 2 of 2 patches" in toy("-C", tree, "render", "toy", "--diff").stderr
+
+
+def test_survey_tells_a_parameter_that_the_tree_cannot_have(toy: Toy, tree: Path) -> None:
+    done = toy("-C", tree, "survey", "-p", "nr=2")
+    assert done.returncode == 2
+    assert "refused: parameter nr: number 2 is taken by DMA_BUF_IOCTL_EXPORT" in done.stdout
+    assert refused(toy("-C", tree, "survey", "-p", "nr=many")).startswith("parameter nr is 'many'")
+    assert refused(toy("-C", tree, "survey", "-p", "more=2")).startswith("no parameter is named")
+
+
 def test_inspect_the_tree_of_reference(cli: Cli, linux_612: Path) -> None:
     said = json.loads(cli("-C", linux_612, "inspect", "--json").stdout)
     assert said["version"].startswith("6.12.") and said["facts"]["is_cow_mapping"] is True
