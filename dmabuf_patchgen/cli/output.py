@@ -152,9 +152,9 @@ def shown(value: Any) -> str:
     """A value as a user would type or read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list)):
         return " ".join(str(key) for key in value) or "none"
-    return str(value)
+    return str(value) or "none"
 
 
 def coloured(text: bytes) -> bytes:

@@ -28,13 +28,15 @@ class Applied:
     """What applying a patch gave.
 
     files: as the patch leaves those that it changes; with troubles, as far as its hunks fit.
-    left_out: hunks that this tree does not need, each with its reason; told: those to remark on.
+    left_out: hunks that this tree does not need, each with its reason; told: those to remark on;
+    needless: whether it needs none of them.
     """
 
     files: dict[str, bytes]
     left_out: tuple[tuple[Hunk, str], ...] = ()
     told: tuple[Hunk, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    needless: bool = False
 
     @property
     def present(self) -> bool:
@@ -49,6 +51,7 @@ class _Trial:
     applied: list[Hunk] = field(default_factory=list)
     left_out: list[tuple[Hunk, str]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+    skipped: int = 0
 
 
 def apply(text: PatchText, tree: Tree) -> Applied:
@@ -57,6 +60,7 @@ def apply(text: PatchText, tree: Tree) -> Applied:
     for hunk in text.hunks:
         if hunk.left_out:
             trial.left_out.append((hunk, hunk.left_out))
+            trial.skipped += 1
         elif tree.is_link(hunk.path):
             error = PlaceError(
                 Why.LINK,
@@ -80,6 +84,7 @@ def apply(text: PatchText, tree: Tree) -> Applied:
         left_out=tuple(trial.left_out),
         told=tuple(hunk for hunk in trial.applied if hunk.told),
         troubles=tuple(trial.troubles),
+        needless=trial.skipped == len(text.hunks),
     )
 
 
@@ -91,7 +96,9 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         done = edit.apply(hunk, trial.bodies[hunk.path])
     except PlaceError as error:
         if hunk.optional:
-            trial.left_out.append((hunk, hunk.optional))
+            if (hunk.path, hunk.optional) not in ((h.path, why) for h, why in trial.left_out):
+                trial.left_out.append((hunk, hunk.optional))
+            trial.skipped += 1
         elif error.message not in {trouble.error.message for trouble in trial.troubles}:
             # Each hunk of a file that is not there says the same.
             said = PlaceError(error.why, error.message, error.hint or f"see {text.source}")

@@ -137,7 +137,7 @@ def _patch(
         return
     if applied.present:
         reasons = list(dict.fromkeys(reason for _, reason in applied.left_out))
-        reason = "; ".join(reasons) if len(applied.left_out) == len(text.hunks) else ""
+        reason = "; ".join(reasons) if applied.needless else ""
         left = LeftOut(*own, reason or "the tree already has it")
         if any(patch.template == entry.template for patch in account.patches):
             left = replace(left, reason="the series before it has it")

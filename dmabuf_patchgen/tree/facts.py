@@ -4,8 +4,9 @@
 import re
 
 from dmabuf_patchgen.errors import NotInTree
-from dmabuf_patchgen.tree import ioctl, text
+from dmabuf_patchgen.tree import ioctl, makefile, text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
+from dmabuf_patchgen.tree.kbuild import Makefiles
 from dmabuf_patchgen.tree.lexical import kinds
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
@@ -23,6 +24,7 @@ class TreeFacts:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._makefiles = Makefiles(tree)
 
     @property
     def version(self) -> str:
@@ -62,6 +64,29 @@ class TreeFacts:
     def config(self, symbol: str, path: str) -> bool:
         """Whether a Kconfig file has an entry for a symbol, named without CONFIG_."""
         return bool(text.kconfig_entries(self._read(path), symbol))
+
+    def builds(self, path: str) -> bool:
+        """Whether a C source is there and the Makefiles build it."""
+        return bool(self._makefiles.built_by(path))
+
+    def built_by(self, path: str) -> str:
+        """The symbol that a source is built by, without CONFIG_; y for always, else empty."""
+        return self._makefiles.built_by(path)
+
+    def built_with(self, code: str, directory: str) -> list[str]:
+        """The sources built in a directory and below it that hold the tokens of `code`."""
+        return [path for path in self._makefiles.built(directory) if self.contains(code, path)]
+
+    def recaches(self, function: str, path: str) -> bool:
+        """Whether a function gives a mapping another caching than its VMA came with."""
+        changes = ("pgprot_writecombine(", "pgprot_noncached(", "pgprot_dmacoherent(",
+                   "pgprot_device(", "vma->vm_page_prot =")  # fmt: skip
+        return any(self.contains(code, path, function) for code in changes)
+
+    def words(self, variable: str, path: str) -> list[str]:
+        """All words assigned to a variable of a Makefile, in order."""
+        lists = makefile.assignments(self._read(path), variable)
+        return [word.decode(errors="replace") for one in lists for word in one.words]
 
     def member_docs(self, struct: str, path: str) -> str:
         """Where a struct's members are described: inline, header, or none.

@@ -288,7 +288,8 @@ def test_for_machines(developer: Developer) -> None:
     assert about["branch"] == BRANCH
     assert about["revision"] == 1
     assert about["series"] == [SERIES]
-    assert about["parameters"] == {SERIES: {"severity": "warn-once", "refuse_cow": True}}
+    values = {"severity": "warn-once", "refuse_cow": True, "kselftests": True}
+    assert about["parameters"] == {SERIES: values}
     assert [patch["subject"] for patch in about["patches"]] == [*SUBJECTS]
     assert "Sumit Semwal <sumit.semwal@linaro.org>" in about["to"]
     assert "linux-mm@kvack.org" in about["cc"]
