@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A patch applied to a tree: every hunk is tried, and all that is in the way is told."""
 
+import posixpath
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from dmabuf_patchgen.render import edit
 from dmabuf_patchgen.render.edit import State
 from dmabuf_patchgen.render.patch_text import Hunk, PatchText
 from dmabuf_patchgen.render.place import PlaceError
+from dmabuf_patchgen.tree import newlines
 from dmabuf_patchgen.tree.c import parse as parse_c
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import line_number
@@ -70,10 +72,15 @@ def apply(text: PatchText, tree: Tree) -> Applied:
             trial.troubles.append(Trouble(hunk.path, hunk.place, error))
         else:
             _try(hunk, text, tree, trial)
+    made = {
+        path: _with_line_ends(path, body, tree)
+        for path, body in trial.bodies.items()
+        if body is not None
+    }
     changed = {
         path: body
-        for path, body in trial.bodies.items()
-        if body is not None and (not tree.exists(path) or body != tree.read(path))
+        for path, body in made.items()
+        if not tree.exists(path) or body != tree.read(path)
     }
     if trial.present and (trial.applied or trial.troubles):
         trial.troubles = [_half(text, trial)]
@@ -91,7 +98,7 @@ def apply(text: PatchText, tree: Tree) -> Applied:
 def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
     if hunk.path not in trial.bodies:
         there = tree.exists(hunk.path)
-        trial.bodies[hunk.path] = tree.read(hunk.path) if there else None
+        trial.bodies[hunk.path] = newlines.with_lf(tree.read(hunk.path)) if there else None
     try:
         done = edit.apply(hunk, trial.bodies[hunk.path])
     except PlaceError as error:
@@ -109,6 +116,26 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         trial.present.append(hunk)
     elif done.state is State.APPLIED:
         trial.applied.append(hunk)
+
+
+def _with_line_ends(path: str, body: bytes, tree: Tree) -> bytes:
+    """A file as the tree would have it: with its own line ends, or a new one's neighbours'."""
+    if tree.exists(path):
+        return newlines.as_before(tree.read(path), body)
+    return newlines.with_crlf(body) if newlines.mostly_crlf(_neighbour(path, tree)) else body
+
+
+def _neighbour(path: str, tree: Tree) -> bytes:
+    """A file that a new one stands beside, or else the top Makefile."""
+    directory, suffix = posixpath.dirname(path), posixpath.splitext(path)[1]
+    while directory:
+        for name in tree.names(directory):
+            alike = bool(suffix) and name.endswith(suffix)
+            beside = posixpath.join(directory, name)
+            if (alike or name in ("Makefile", "Kconfig")) and tree.mode(beside) != "40000":
+                return tree.read(beside)
+        directory = posixpath.dirname(directory)
+    return tree.read("Makefile")
 
 
 def _half(text: PatchText, trial: _Trial) -> Trouble:

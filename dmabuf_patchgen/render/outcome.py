@@ -9,7 +9,11 @@ from dmabuf_patchgen.errors import Why
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.parameters import Value
 from dmabuf_patchgen.render.place import PlaceError
+from dmabuf_patchgen.tree.newlines import has_crlf
 from dmabuf_patchgen.tree.source import Tree
+
+#: How patches of a tree with CRLF are applied.
+KEEP_CR = "lines end in CRLF, as in the tree: git am --keep-cr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,12 @@ class Rendered:
     def commits(self) -> tuple[Commit, ...]:
         """The commits, in order."""
         return tuple(patch.commit for patch in self.patches)
+
+    @property
+    def keep_cr(self) -> bool:
+        """Whether the patches have lines that end in CRLF, which `git am` strips unless told."""
+        bodies = (body for commit in self.commits for body in commit.files.values())
+        return any(body is not None and has_crlf(body) for body in bodies)
 
 
 class Refused(PlaceError):

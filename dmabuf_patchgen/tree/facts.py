@@ -4,7 +4,7 @@
 import re
 
 from dmabuf_patchgen.errors import NotInTree
-from dmabuf_patchgen.tree import ioctl, makefile, text
+from dmabuf_patchgen.tree import ioctl, makefile, newlines, text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.kbuild import Makefiles
 from dmabuf_patchgen.tree.lexical import kinds
@@ -119,9 +119,12 @@ class TreeFacts:
         Rule: gitmailmap(5). A line that maps an address only keeps the name.
         """
         name, _, address = known.rpartition(" ")
-        mailmap = self._read(".mailmap").decode(errors="replace")
-        for line in reversed(mailmap.splitlines()):
-            mapping = _MAILMAP.match(line)
+        for line in reversed(self._read(".mailmap").split(b"\n")):
+            try:
+                mapping = _MAILMAP.match(line.decode())
+            except UnicodeDecodeError:
+                # A name in an encoding that nobody tells is no name to write into a mail.
+                continue
             if mapping and f"<{mapping[4] or mapping[2]}>".lower() == address.lower():
                 if (mapping[3] or "").strip().lower() not in ("", name.lower()):
                     continue
@@ -130,7 +133,7 @@ class TreeFacts:
 
     def _read(self, path: str) -> bytes:
         try:
-            return self._tree.read(path)
+            return newlines.with_lf(self._tree.read(path))
         except NotInTree:
             return b""
 
