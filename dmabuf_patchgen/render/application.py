@@ -2,6 +2,7 @@
 """A patch applied to a tree: every hunk is tried, and all that is in the way is told."""
 
 import posixpath
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -13,7 +14,10 @@ from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree import newlines
 from dmabuf_patchgen.tree.c import parse as parse_c
 from dmabuf_patchgen.tree.source import Tree
-from dmabuf_patchgen.tree.tokens import line_number
+from dmabuf_patchgen.tree.tokens import line_number, line_text
+
+#: How git marks where a conflict begins.
+_CONFLICT = re.compile(rb"^<{7} [^\n]*$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         there = tree.exists(hunk.path)
         trial.bodies[hunk.path] = newlines.with_lf(tree.read(hunk.path)) if there else None
     try:
+        _must_be_merged(hunk.path, trial.bodies[hunk.path])
         done = edit.apply(hunk, trial.bodies[hunk.path])
     except PlaceError as error:
         if hunk.optional:
@@ -116,6 +121,18 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         trial.present.append(hunk)
     elif done.state is State.APPLIED:
         trial.applied.append(hunk)
+
+
+def _must_be_merged(path: str, body: bytes | None) -> None:
+    """Refuse a file in which somebody committed the marks of a merge that has conflicts."""
+    mark = _CONFLICT.search(body) if body else None
+    if body and mark:
+        raise PlaceError(
+            Why.DOES_NOT_PARSE,
+            f"{path}: a merge was committed unfinished, line {line_number(body, mark.start())} "
+            f"has {line_text(body, mark.start())!r}",
+            "finish the merge in the tree",
+        )
 
 
 def _with_line_ends(path: str, body: bytes, tree: Tree) -> bytes:

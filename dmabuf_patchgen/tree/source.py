@@ -16,6 +16,8 @@ from pathlib import Path
 from dmabuf_patchgen.errors import NotInTree, UserError
 from dmabuf_patchgen.tree import git
 
+#: How a file begins that stands for one which Git LFS keeps elsewhere.
+_LFS = b"version https://git-lfs.github.com/spec/"
 #: So many symbolic links may follow one another before it is a circle.
 _LINKS = 40
 
@@ -283,6 +285,12 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
                 f"{tree.label}: {what}: it has no {path}",
                 "-C names the root of a kernel tree, --base a revision of it",
             )
+    core = "drivers/dma-buf/dma-buf.c"
+    if tree.read(core).startswith(_LFS):
+        raise UserError(
+            f"{tree.label}: {core} is a pointer of Git LFS, and its content is elsewhere",
+            "git lfs pull there, and -C a copy of the checkout without its .git",
+        )
     return tree
 
 
