@@ -9,7 +9,7 @@ SERIES := dma-buf-pfnmap dma-buf-map-info
 PYTHON := .venv/bin/python
 FETCH := $(PYTHON) -m dmabuf_patchgen.debian.sources
 
-.PHONY: help series kselftest test test-trees golden bench clean
+.PHONY: help series kselftest test test-trees test-all golden bench clean
 
 help:
 	@echo 'Every target sets this machine up first: Debian packages and the environment .venv.'
@@ -24,6 +24,8 @@ help:
 	@echo '  make test          ruff, mypy and the tests, with a proof, on the reference tree 6.12'
 	@echo '  make test-trees    both series on five kernel trees from 5.10 to the newest: rendered,'
 	@echo '                     checked and proved, on two of them for arm64 as well'
+	@echo '  make test-all      both of these, and what takes longer: the series one by one on the trees'
+	@echo '                     between the oldest and the newest, a proof ten times in a row'
 	@echo '  make golden        write patches/ and selftests/ again, after a change of a template'
 	@echo '  make bench         the figures of docs/performance.md'
 	@echo '  make clean         remove .venv, out and caches, but no fetched kernel source'
@@ -49,7 +51,7 @@ test:
 	@$(FETCH) 6.12
 	@echo 'tests: first those without a kernel tree, then those on 6.12, which build and boot kernels'
 	@echo '(a quarter of an hour)'
-	@$(PYTHON) -m pytest -m 'not trees' -n auto --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -m 'not trees and not all' -n auto --dist loadfile --no-loadscope-reorder
 
 test-trees:
 	@.ci/setup tree check boot test arm64
@@ -59,6 +61,10 @@ test-trees:
 	@$(FETCH) --busybox arm64
 	@echo 'tests on every tree: rendering, building, checking and proving (long)'
 	@$(PYTHON) -m pytest -m trees -n auto --dist loadfile
+
+test-all: test test-trees
+	@echo 'tests that take long (an hour)'
+	@$(PYTHON) -m pytest -m all -n auto --dist loadfile
 
 golden:
 	@.ci/setup tree

@@ -28,15 +28,21 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 #: Kernel sources are gigabytes: the one thing of the user's that tests share.
 CACHE = xdg.cache()
 
+#: The tests that `make test` selects.
+WITHOUT_TREES = "not trees and not all"
+
 _MATRIX = pytest.StashKey[sources.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
-_SLOW = {"linux_612", "small_repo", "row", "arm64_row"}
+_SLOW = {"linux_612", "small_repo", "row", "edge_row", "arm64_row"}
 #: The longest file, which begins as soon as there is a processor for it.
 _LONGEST = "test_proof.py"
-#: Fixtures that are a tree of the matrix, and the series of trees that they take; all if none.
-_ROWS: Mapping[str, frozenset[str]] = {
-    "row": frozenset(),
-    "arm64_row": frozenset({"6.12", "7.3"}),
+#: Fixtures that are a tree of the matrix, and for its series of trees the marker of their tests
+#: where it is not `trees`, or None where there is no such test. edge_row is for what the oldest and
+#: the newest tree show of all: those between are left to `make test-all`.
+_ROWS: Mapping[str, Mapping[str, str | None]] = {
+    "row": {},
+    "edge_row": {"6.1": "all", "6.12": "all", "7.2": "all"},
+    "arm64_row": {"5.10": None, "6.1": None, "6.12": "all", "7.2": None},
 }
 
 
@@ -161,18 +167,21 @@ def pytest_configure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `row` runs once per tree of the matrix, and is marked `trees`."""
+    """A test that takes `row` runs once per tree of the matrix, and is marked `trees` or `all`."""
     name = next((one for one in _ROWS if one in metafunc.fixturenames), None)
     if name is None:
         return
-    if metafunc.config.option.markexpr == "not trees":
+    if metafunc.config.option.markexpr == WITHOUT_TREES:
         # Gone before anything runs: no reason to fetch five trees.
         rows = [pytest.param(None, id="trees", marks=pytest.mark.trees)]
     else:
+        markers = [
+            (row, _ROWS[name].get(row.series, "trees")) for row in _matrix(metafunc.config).rows
+        ]
         rows = [
-            pytest.param(row, id=row.series, marks=pytest.mark.trees)
-            for row in _matrix(metafunc.config).rows
-            if not _ROWS[name] or row.series in _ROWS[name]
+            pytest.param(row, id=row.series, marks=getattr(pytest.mark, marker))
+            for row, marker in markers
+            if marker
         ]
     metafunc.parametrize(name, rows, scope="session")
 

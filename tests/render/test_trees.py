@@ -93,19 +93,19 @@ def test_every_commit_of_both_series_stacked_is_clean(row: Row) -> None:
     check(row, stacked)
 
 
-def test_every_commit_of_map_info_alone_is_clean(row: Row) -> None:
-    check(row, rendered(row, MAP_INFO, ioctl_nr="9"))
+def test_every_commit_of_map_info_alone_is_clean(edge_row: Row) -> None:
+    check(edge_row, rendered(edge_row, MAP_INFO, ioctl_nr="9"))
 
 
-def test_every_commit_of_map_info_below_pfnmap_is_clean(row: Row) -> None:
-    check(row, rendered(row, MAP_INFO, PFNMAP, severity="refuse"))
+def test_every_commit_of_map_info_below_pfnmap_is_clean(edge_row: Row) -> None:
+    check(edge_row, rendered(edge_row, MAP_INFO, PFNMAP, severity="refuse"))
 
 
-def test_every_commit_without_the_refusal_of_cow_is_clean(row: Row) -> None:
-    facts = Facts(Environment(), TreeFacts(open_tree(row.path)))
+def test_every_commit_without_the_refusal_of_cow_is_clean(edge_row: Row) -> None:
+    facts = Facts(Environment(), TreeFacts(open_tree(edge_row.path)))
     if not facts["dmabuf_debug"]:
         with pytest.raises(UserError, match="needs dmabuf_debug"):
-            rendered(row, PFNMAP, severity="debug")
+            rendered(edge_row, PFNMAP, severity="debug")
         return
 
-    check(row, rendered(row, PFNMAP, severity="debug", refuse_cow="no"))
+    check(edge_row, rendered(edge_row, PFNMAP, severity="debug", refuse_cow="no"))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A proof does not hang on chance: again and again it says the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CACHE, Cli
+
+SERIES = ("dma-buf-pfnmap", "dma-buf-map-info")
+TIMES = 10
+
+
+@pytest.mark.all
+def test_ten_proofs_in_a_row_say_the_same(cli: Cli, linux_612: Path, tmp_path: Path) -> None:
+    """Kernels are kept, boots are not."""
+    kept = tmp_path / CACHE.name
+    kept.mkdir()
+    for kind in CACHE.iterdir():
+        if kind.name != "boots":
+            (kept / kind.name).symlink_to(kind)
+    said = []
+    for _ in range(TIMES):
+        done = cli(
+            "-C", linux_612, "prove", *SERIES, "--json", env={"XDG_CACHE_HOME": str(tmp_path)}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        shutil.rmtree(kept / "boots")
+        evidence = json.loads(done.stdout)
+        # Consoles have times in them.
+        said.append({key: value for key, value in evidence.items() if key != "logs"})
+    assert all(one == said[0] for one in said)
