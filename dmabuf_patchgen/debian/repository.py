@@ -83,7 +83,7 @@ def _file(root: Path, path: Path) -> Iterator[bytes]:
     found = path.lstat().st_mode
     mode = "100755" if found & stat.S_IXUSR else "100644"
     if stat.S_ISLNK(found):
-        body, mode = os.fsencode(path.readlink()), "120000"
+        body, mode = os.readlink(os.fsencode(path)), "120000"  # noqa: PTH115 - to the byte
     else:
         body = path.read_bytes()
     yield f"M {mode} inline {path.relative_to(root)}\ndata {len(body)}\n".encode()

@@ -2,7 +2,6 @@
 """The source of a kernel: a git revision or a directory, read and never written."""
 
 import errno
-import hashlib
 import os
 import posixpath
 import re
@@ -14,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dmabuf_patchgen.errors import NotInTree, UserError
-from dmabuf_patchgen.tree import git
+from dmabuf_patchgen.tree import content, git
 
 #: How a file begins that stands for one which Git LFS keeps elsewhere.
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -80,7 +79,10 @@ class KernelTree(Tree):
     @property
     @abstractmethod
     def id(self) -> str:
-        """What changes whenever the tree does; the same for commits of the same content."""
+        """Id of its git tree, or of the one that a directory would be: the same for the same files.
+
+        Raises UserError for a directory that cannot be read.
+        """
 
     @property
     def committed(self) -> datetime | None:
@@ -207,8 +209,7 @@ class DirectoryTree(KernelTree):
 
     @property
     def id(self) -> str:
-        # What is no revision is not to be taken for one.
-        return f"directory {_fingerprint(self.root)[:40]}"
+        return content.tree_id(self.root)
 
     def as_revision(self, why: str, hint: str) -> GitTree:
         raise UserError(f"{self.label}: not a git repository{why}", hint)
@@ -296,24 +297,3 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
 
 def _is_kernel(root: Path) -> bool:
     return (root / "Kbuild").is_file() and (root / "Kconfig").is_file()
-
-
-def _fingerprint(root: Path) -> str:
-    """A hash of the names, sizes and times of all files below a directory: 0.4 s for a kernel.
-
-    Not of version and key files alone: an unpacked point release brings times older than the
-    objects of the one before, which make would then take to be up to date.
-    """
-    state = hashlib.sha256()
-    pending = [str(root)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != ".git":
-                        pending.append(entry.path)
-                else:
-                    stat = entry.stat(follow_symlinks=False)
-                    said = f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
-                    state.update(said.encode(errors="surrogateescape"))
-    return state.hexdigest()

@@ -83,17 +83,16 @@ def test_a_partial_clone_is_not_fetched_file_by_file(repo: Path, tmp_path: Path)
     assert [*cache.directory("trees").glob("*[!k]")] == []
 
 
-def test_a_directorys_fingerprint_follows_its_files(plain: DirectoryTree) -> None:
+def test_a_directory_is_used_where_it_lies(plain: DirectoryTree, repo: Path) -> None:
     with cache.source_of(plain) as (place, first):
         assert place == plain.root
-    path = plain.root / "Makefile"
-    # Older than before, as from the unpacking of another release.
-    os.utime(path, ns=(0, 0))
+    (plain.root / "Makefile").write_text("VERSION = 7\n")
     with cache.source_of(plain) as (_, second):
         assert second != first
-    os.utime(path, ns=(0, 0))
-    with cache.source_of(plain) as (_, third):
-        assert third == second
+    # The same files in a repository are the same tree.
+    repos.git(repo, "rm", "-q", "-r", ".")
+    faults.commit(repo, {"one": {"Makefile": faults.new("VERSION = 7\n")}})
+    assert cache.fingerprint(GitTree(repo, "main")) == second
 
 
 @pytest.mark.parametrize(
