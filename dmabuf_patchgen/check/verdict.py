@@ -13,6 +13,9 @@ from dmabuf_patchgen.kernel import cache, kbuild
 from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.tree.source import GitTree
 
+_KIND = "verdicts"
+_FILE = "report.json"
+
 
 def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report:
     """What the checks find in a series; from the last time if nothing changed since.
@@ -24,28 +27,28 @@ def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report
         return kept
     report = checks.check(tree, patches, progress=progress)
     if not report.failed:
-        place = cache.directory("verdicts") / _name(tree, patches)
-        partial = place.with_suffix(".partial")
-        partial.write_text(json.dumps([report.base, report.commits, report.checks]))
-        partial.rename(place)
+        with cache.keeping(_KIND, _key(tree, patches)) as made:
+            said = json.dumps([report.base, report.commits, report.checks])
+            (made / _FILE).write_text(said, encoding="utf-8")
     return report
 
 
 def known(tree: GitTree, patches: Sequence[Patch]) -> Report | None:
     """The report of a series that was checked before and found clean, None if it was not."""
-    place = cache.directory("verdicts") / _name(tree, patches)
-    if not place.exists():
+    place = cache.kept(_KIND, _key(tree, patches))
+    if place is None:
         return None
-    base, commits, names = json.loads(place.read_text())
+    base, commits, names = json.loads((place / _FILE).read_text(encoding="utf-8"))
     runs = tuple(Run(name, 1, 0.0, True) for name in names)
     return Report(base, tuple(commits), 0.0, runs, ())
 
 
-def _name(tree: GitTree, patches: Sequence[Patch]) -> str:
+def _key(tree: GitTree, patches: Sequence[Patch]) -> str:
     what = hashlib.sha256()
     tools = kbuild.toolchain()
-    for part in (__version__, tree.id, *tools.choices, tools.version):
+    programs = (*tools.choices, tools.version, tools.programs, kbuild.checker())
+    for part in (__version__, tree.id, *programs):
         what.update(part.encode() + b"\0")
     for patch in patches:
         what.update(patch.mail + b"\0")
-    return f"{what.hexdigest()[:32]}.json"
+    return what.hexdigest()[:32]

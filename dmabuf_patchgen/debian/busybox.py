@@ -8,6 +8,7 @@ from pathlib import Path
 from dmabuf_patchgen import process
 from dmabuf_patchgen.debian import apt
 from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.kernel import seal
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.xdg import cache
 
@@ -31,6 +32,7 @@ def busybox(architecture: Architecture) -> Path:
         return Path(own)
     place = cache() / "busybox" / architecture.name / "busybox"
     try:
+        _remove_damaged(place)
         if not place.exists():
             _fetch(architecture, place)
         if not is_static(place):
@@ -60,6 +62,14 @@ def is_static(program: Path) -> bool:
     return content[:4] == b"\x7fELF" and _PT_INTERP not in types
 
 
+def _remove_damaged(place: Path) -> None:
+    """Remove what was fetched and is no longer as it came; what its user put there has no seal."""
+    mark = place.parent / seal.NAME
+    if mark.exists() and not seal.holds(place.parent):
+        mark.unlink()
+        place.unlink(missing_ok=True)
+
+
 def _fetch(architecture: Architecture, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     # Beside it, so that it can be renamed; two processes may do so at the same time.
@@ -73,3 +83,4 @@ def _fetch(architecture: Architecture, place: Path) -> None:
         if program is None:
             raise UserError(f"{deb.name} holds no busybox")
         program.replace(place)
+    seal.close(place.parent)

@@ -34,6 +34,8 @@ def imported(root: Path, place: Path, label: str) -> Path:
             "--initial-branch=master", str(repo),
         )  # fmt: skip
         _import(repo, _stream(root, label))
+        # Once for all of it, and before the name is there.
+        process.run(["sync", "--file-system", str(repo)])
         try:
             repo.rename(place)
         except OSError:

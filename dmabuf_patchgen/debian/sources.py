@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.debian import apt
@@ -148,6 +149,7 @@ def unpack(deb: Path, series: str, version: str) -> Path:
         )  # fmt: skip
         if not (tree / "Makefile").is_file():
             raise UserError(f"{deb.name}: {tar.name} holds no kernel tree")
+        _run("sync", "--file-system", str(tree), doing="bringing it to the disk")
         return tree.rename(store / version)
 
 
@@ -203,13 +205,23 @@ def _offers() -> tuple[dict[str, str], bool]:
     """The newest version of each series that apt offers, and whether it was asked just now."""
     noted = _noted()
     try:
-        known: dict[str, str] = json.loads(noted.read_text())
+        known = json.loads(noted.read_text(encoding="utf-8"))
         age = time.time() - noted.stat().st_mtime
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
+        return _ask(), True
+    if not _are_offers(known):
         return _ask(), True
     if 0 <= age < FRESH:
         return known, False
     return _ask(), True
+
+
+def _are_offers(known: Any) -> bool:
+    """Whether what was noted of the offers is versions by series, as it was written."""
+    return isinstance(known, dict) and all(
+        re.fullmatch(r"\d+\.\d+", series) and isinstance(version, str) and version
+        for series, version in known.items()
+    )
 
 
 def _ask() -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import cache, qemu
+from dmabuf_patchgen.kernel import cache, programs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.silence import Patience
@@ -33,6 +33,8 @@ _AMPLE = 60.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: What is kept of another form is not read.
 _FORM = 1
+_KIND = "hosts"
+_FILE = "host.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,15 @@ class Probed:
 
 def host(architecture: Architecture) -> Host:
     """What is known of this host, measured if nothing is. Raises MissingTool."""
-    place = _place(architecture)
-    file = place / "host.json"
-    if file.exists():
-        cache.touch(place)
-        return Host(**json.loads(file.read_text(encoding="utf-8")))
+    key = _key(architecture)
+    if place := cache.kept(_KIND, key):
+        return Host(**json.loads((place / _FILE).read_text(encoding="utf-8")))
     tcg = probe(architecture, "tcg", _AMPLE)
     if tcg is None:
         # The guest's end will tell what is wrong with this QEMU.
         return Host(1.0, "nothing runs on TCG")
     found = Host(tcg.computed / architecture.qemu.probe_seconds, _trouble(architecture, tcg))
-    _keep(place, found)
+    _keep(key, found)
     return found
 
 
@@ -97,7 +97,7 @@ def _trouble(architecture: Architecture, tcg: Probed) -> str:
 
 def distrust(architecture: Architecture, cause: str) -> None:
     """Take KVM no more until this host boots again. cause: what a guest on it came to."""
-    _keep(_place(architecture), Host(host(architecture).pace, cause))
+    _keep(_key(architecture), Host(host(architecture).pace, cause))
 
 
 def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed | None:
@@ -183,21 +183,19 @@ def _computed() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _place(architecture: Architecture) -> Path:
-    """Where it is kept what was learnt: another place for whatever could make a difference."""
+def _key(architecture: Architecture) -> str:
+    """What is kept of this host has it: another one for whatever could make a difference."""
     about = [
         _FORM,
         _BOOT_ID.read_text(),
         qemu.version(architecture),
+        programs.digest(architecture.qemu.program),
         asdict(architecture.qemu),
         _is_open(),
     ]
-    return cache.directory("hosts") / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
-def _keep(place: Path, found: Host) -> None:
-    place.mkdir(exist_ok=True)
-    partial = place / f"host.json.{os.getpid()}"
-    partial.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    partial.rename(place / "host.json")
-    cache.evict("hosts")
+def _keep(key: str, found: Host) -> None:
+    with cache.keeping(_KIND, key) as made:
+        (made / _FILE).write_text(json.dumps(asdict(found)), encoding="utf-8")

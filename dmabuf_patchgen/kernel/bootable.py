@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import cache, kbuild
+from dmabuf_patchgen.kernel import cache, kbuild, seal
 from dmabuf_patchgen.kernel.diagnostics import COMMAND, parse
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, Progress
@@ -83,18 +83,19 @@ class Bootable:
         self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))
         self._fingerprint = fingerprint
-        self._ready = self._place / "ready"
         self._first = self._place / "first"
         self._label = ""
         self._progress = progress
         self._build = Build(self._place, tools, _OPTIONS, self._on_line, jobs)
-        if not self._is_ready():
+        #: Whether there is a first build that is as it was left.
+        self._is_ready = seal.holds(self._first, fingerprint)
+        if not self._is_ready:
             shutil.rmtree(self._place, ignore_errors=True)
             self._place.mkdir()
         cache.touch(self._place)
         cache.evict("bootable")
         shutil.rmtree(self._build.out, ignore_errors=True)
-        if self._is_ready():
+        if self._is_ready:
             _copy(self._first, self._build.out)
         else:
             self._build.out.mkdir()
@@ -126,7 +127,7 @@ class Bootable:
         image: below the build directory; vmlinux itself is too large to be kept.
         """
         self._configure(state, wanted)
-        first = not self._is_ready()
+        first = not self._is_ready
         self._label = f"{'building' if first else 'rebuilding'} the kernel, {state.label}"
         self._progress(self._label)
         made = self._make(state, posixpath.basename(image))
@@ -230,16 +231,12 @@ class Bootable:
         following = self._place / "first.partial"
         shutil.rmtree(following, ignore_errors=True)
         _copy(self._build.out, following)
-        # Without the mark, which a kill in between leaves, all of it is built anew.
-        self._ready.unlink(missing_ok=True)
+        seal.close(following, self._fingerprint)
+        # A kill in between leaves none, and all of it is built anew.
         shutil.rmtree(self._first, ignore_errors=True)
         following.rename(self._first)
-        partial = self._place / "ready.partial"
-        partial.write_text(self._fingerprint)
-        partial.rename(self._ready)
-
-    def _is_ready(self) -> bool:
-        return self._ready.exists() and self._ready.read_text() == self._fingerprint
+        seal.sync(self._place)
+        self._is_ready = True
 
     def _on_line(self, line: str) -> None:
         command = COMMAND.match(line)

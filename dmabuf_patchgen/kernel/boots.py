@@ -10,7 +10,7 @@ from types import ModuleType
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.kernel import accelerator as accelerators
-from dmabuf_patchgen.kernel import cache, initramfs, qemu
+from dmabuf_patchgen.kernel import cache, initramfs, programs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernel, Tests
@@ -19,6 +19,7 @@ from dmabuf_patchgen.kernel.silence import Patience
 
 #: What is kept of another form is not read.
 _FORM = 2
+_FILE = "boot.json"
 #: Boots that end in another way may end otherwise the next time.
 _LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 
@@ -55,6 +56,7 @@ class Boots:
             _FORM,
             runner.__name__,
             runner.version(architecture),
+            programs.digest(architecture.qemu.program, *(() if runner is qemu else ("vng",))),
             asdict(architecture.qemu),
             qemu.command_line(architecture, ()),
             *(
@@ -66,9 +68,9 @@ class Boots:
     def boot(self, label: str, kernel: Kernel, tests: Tests, names: Sequence[str]) -> Boot:
         """Boot a kernel and run tests, named as `collection:test`."""
         about = [*self._about, kernel.key, tests.key, list(names)]
-        places = {one: _place([*about, one]) for one in accelerators.NAMES}
+        keys = {one: _key([*about, one]) for one in accelerators.NAMES}
         for one in accelerators.NAMES:
-            if self._kept and self.accelerator in (None, one) and (held := _held(places[one])):
+            if self._kept and self.accelerator in (None, one) and (held := _held(keys[one])):
                 return held
         self._progress(f"booting {label}: {len(names)} programs of tests")
         initramfs = self._initramfs(tests)
@@ -94,7 +96,7 @@ class Boots:
             lambda said: self._progress(f"booted {label}: {said}"),
         )
         if boot.status in _LASTING:
-            _keep(boot, places[boot.accelerator])
+            _keep(boot, keys[boot.accelerator])
         return boot
 
     def _initramfs(self, tests: Tests) -> Path:
@@ -104,27 +106,23 @@ class Boots:
         return place
 
 
-def _place(about: Sequence[object]) -> Path:
-    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
-    return cache.directory("boots") / key
+def _key(about: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
-def _held(place: Path) -> Boot | None:
+def _held(key: str) -> Boot | None:
     """A boot that was kept."""
-    file = place / "boot.json"
-    if not file.exists():
+    place = cache.kept("boots", key)
+    if place is None:
         return None
-    cache.touch(place)
-    held = json.loads(file.read_text(encoding="utf-8"))
+    held = json.loads((place / _FILE).read_text(encoding="utf-8"))
     return Boot(**{**held, "status": BootStatus(held["status"])})
 
 
-def _keep(boot: Boot, place: Path) -> None:
-    place.mkdir(exist_ok=True)
-    partial = place / "boot.json.partial"
-    partial.write_text(json.dumps({**asdict(boot), "status": boot.status.value}))
-    partial.rename(place / "boot.json")
-    cache.evict("boots")
+def _keep(boot: Boot, key: str) -> None:
+    with cache.keeping("boots", key) as made:
+        said = json.dumps({**asdict(boot), "status": boot.status.value})
+        (made / _FILE).write_text(said, encoding="utf-8")
 
 
 def runner(name: str, architecture: Architecture) -> tuple[ModuleType, Architecture]:

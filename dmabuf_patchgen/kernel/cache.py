@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is kept between runs: exported trees and prepared builds, whole or not at all."""
+"""What is kept between runs, whole or not at all: the kinds of it, their locks and their end."""
 
 import contextlib
 import fcntl
@@ -9,15 +9,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.kernel import seal
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
 from dmabuf_patchgen.xdg import cache
 
 #: An exported tree takes 1.5 GB, a prepared build 50 MB, a bootable one 400 MB, a kernel or its
-#: tests 10 MB, a boot 100 kB, what was learnt of a host 100 bytes; the least recently used go
-#: first.
-_KEEP = {"trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000, "hosts": 10}
+#: tests 10 MB, a boot 100 kB, a verdict 1 kB, what was learnt of a host 100 bytes; the least
+#: recently used go first.
+_KEEP = {
+    "trees": 3, "build": 10, "bootable": 8, "kernels": 200, "boots": 1000, "verdicts": 1000,
+    "hosts": 10,
+}  # fmt: skip
 
 
 def directory(kind: str) -> Path:
@@ -33,6 +38,50 @@ def directory(kind: str) -> Path:
     except OSError as error:
         raise UserError(f"{place}: {error.strerror}", "set XDG_CACHE_HOME") from None
     return place
+
+
+def kept(kind: str, key: str) -> Path | None:
+    """The directory that is kept under a key, None if there is none or it was damaged.
+
+    It is as it was left, or it is not taken: see `seal`.
+    """
+    place = directory(kind) / key
+    if not seal.holds(place, key):
+        return None
+    touch(place)
+    return place
+
+
+@contextlib.contextmanager
+def keeping(kind: str, key: str) -> Iterator[Path]:
+    """An empty directory for what is to be kept under a key; it is there when the block ends."""
+    with locked(directory(kind) / key):
+        partial = directory(kind) / f"{key}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        _put(partial, directory(kind) / key)
+    evict(kind)
+
+
+def keep(kind: str, key: str, made: Path) -> Path:
+    """Move a directory, on the same file system, to where it is kept under a key; its place."""
+    place = directory(kind) / key
+    with locked(place):
+        _put(made, place)
+    evict(kind)
+    return place
+
+
+def _put(made: Path, place: Path, *, content: bool = True) -> None:
+    """Let a directory be an entry: whole and on the disk, or not at all."""
+    seal.close(made, place.name, content=content)
+    with signals.blocked():
+        shutil.rmtree(place, ignore_errors=True)
+        # No directory of ours, whatever made it a file.
+        place.unlink(missing_ok=True)
+        made.rename(place)
+    seal.sync(place.parent)
 
 
 @contextlib.contextmanager
@@ -85,7 +134,7 @@ def touch(entry: Path) -> None:
 
 @contextlib.contextmanager
 def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
-    """A directory with the whole tree, and a fingerprint that changes whenever the tree does.
+    """A directory with the whole tree, and its id.
 
     A directory is used where it lies; a revision is exported once and kept.
     Raises UserError if the directory holds a build, or the repository lacks files.
@@ -96,9 +145,9 @@ def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
         return
     name = tree.id
     final = directory("trees") / name
-    if not final.is_dir():
+    if not seal.holds(final, name):
         with locked(final):
-            if not final.is_dir():
+            if not seal.holds(final, name):
                 _export(tree.as_revision(", so there is nothing to export", ""), final)
     # Shared, so that no other run evicts the tree that this one links to.
     with locked(final, shared=True):
@@ -110,7 +159,7 @@ def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
 
 
 def fingerprint(tree: KernelTree) -> str:
-    """What `source_of` calls a tree, without exporting it. Raises UserError if it was built in."""
+    """The id of a tree that can be built from. Raises UserError if it was built in."""
     if tree.root is not None:
         _refuse_built(tree.root)
     return tree.id
@@ -143,7 +192,7 @@ def _export(tree: GitTree, final: Path) -> None:
             *("-c", "core.bare=false", f"--work-tree={partial}", "checkout-index", "--all"),
             env=env,
         )
-    partial.rename(final)
+    _put(partial, final, content=False)
 
 
 def _refuse_built(root: Path) -> None:

@@ -3,14 +3,12 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, configuration, kbuild
 from dmabuf_patchgen.kernel.architecture import Architecture
@@ -108,6 +106,7 @@ class Kernels:
         self._build_directory: Bootable | None = None
         self._config: KernelConfig | None = None
         self.tools = kbuild.toolchain()
+        progress(f"reading {tree.label}")
         self.fingerprint = cache.fingerprint(tree)
         requests = configuration.requests(environment, self._series, architecture)
         self._about = [
@@ -135,17 +134,16 @@ class Kernels:
 
     def build(self, state: State) -> None:
         """See that a state builds; what is not booted needs no image. Raises as kernel()."""
-        if not self._has(self._place(self._key(self._architecture.image, _of_kernel(state)))):
+        if not self._found(self._key(self._architecture.image, _of_kernel(state))):
             self._built(state, "vmlinux")
 
     def _built(self, state: State, image: str) -> Kernel:
         state = _of_kernel(state)
         key = self._key(image, state)
-        place = self._place(key)
-        if not self._has(place):
+        place = self._found(key)
+        if place is None:
             made = self._bootable().build(state, self._kernel_config(state), image)
-            self._keep(made, place)
-        cache.touch(place)
+            place = self._keep(key, made)
         return Kernel(place, key)
 
     def tests(self, state: State) -> Tests:
@@ -153,11 +151,9 @@ class Kernels:
         files = {path: body for path, body in state.files.items() if path.startswith(_OF_TESTS)}
         state = State(state.label, files)
         key = self._key("tests", state)
-        place = self._place(key)
-        if not self._has(place):
-            made = self._bootable().install(state)
-            self._keep(made, place)
-        cache.touch(place)
+        place = self._found(key)
+        if place is None:
+            place = self._keep(key, self._bootable().install(state))
         return Tests(place, key)
 
     def _key(self, what: str, state: State) -> str:
@@ -168,20 +164,15 @@ class Kernels:
         said = json.dumps([what, *self._about, files])
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
-    def _place(self, key: str) -> Path:
-        return cache.directory("kernels") / key
+    def _found(self, key: str) -> Path | None:
+        """What is kept under a key, None if it is to be made."""
+        if not self._kept and key not in self._fresh:
+            return None
+        return cache.kept("kernels", key)
 
-    def _has(self, place: Path) -> bool:
-        return place.is_dir() and (self._kept or place.name in self._fresh)
-
-    def _keep(self, made: Path, place: Path) -> None:
-        """Move what was made to where it is kept: it is there whole, or not at all."""
-        # Nobody else makes it: the build directory of the tree is locked.
-        with signals.blocked():
-            shutil.rmtree(place, ignore_errors=True)
-            made.rename(place)
-        self._fresh.add(place.name)
-        cache.evict("kernels")
+    def _keep(self, key: str, made: Path) -> Path:
+        self._fresh.add(key)
+        return cache.keep("kernels", key, made)
 
     def _bootable(self) -> Bootable:
         if self._build_directory is None:
@@ -193,12 +184,12 @@ class Kernels:
     def _kernel_config(self, state: State) -> KernelConfig:
         """The configuration, worked out once: that of the first state serves all of them."""
         if self._config is None:
-            place = self._place(self._key("config", State("", kconfigs(state))))
-            if not self._has(place):
+            key = self._key("config", State("", kconfigs(state)))
+            place = self._found(key)
+            if place is None:
                 made = self._bootable().fresh("configuration")
                 self._work_out(state, made)
-                self._keep(made, place)
-            cache.touch(place)
+                place = self._keep(key, made)
             symbols = (place / "symbols").read_text(encoding="utf-8").splitlines()
             config = (place / "config").read_text(encoding="utf-8")
             self._config = KernelConfig(config, tuple(symbols))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.kernel import cache
+from dmabuf_patchgen.kernel import cache, programs, seal
 from dmabuf_patchgen.kernel.architecture import known
 from dmabuf_patchgen.kernel.diagnostics import BuildLog, Diagnostic, parse_build
 from dmabuf_patchgen.kernel.forest import Forest
@@ -25,6 +25,8 @@ Progress = Callable[[str], None]
 DATA = Path(__file__).parent / "data"
 #: TreeOptions a tree has its kselftests.
 SELFTESTS = "tools/testing/selftests"
+#: Where a prepared build has what is kept of it, sealed.
+_READY = "ready"
 #: The directory every prepared build holds objects of.
 SCOPE = "drivers/dma-buf/"
 #: What of the user's environment says how to build; passed on as make variables.
@@ -46,10 +48,15 @@ _LIBRARIES = {
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """The compiler as the user's environment chose it. choices: NAME=value for make."""
+    """The compiler as the user's environment chose it.
+
+    choices: NAME=value for make; programs: a hash of what runs when it compiles, which tells
+    two of one version apart.
+    """
 
     choices: tuple[str, ...]
     version: str
+    programs: str
 
 
 def toolchain() -> Toolchain:
@@ -72,7 +79,21 @@ def toolchain() -> Toolchain:
     # kbuild tells clang what to compile for; a gcc would refuse some option, after a minute.
     if "clang" not in version:
         _refuse_another(compiler, chosen.get("ARCH", ""))
-    return Toolchain(choices, version)
+    return Toolchain(choices, version, programs.digest(*compiler, *_parts(compiler)))
+
+
+def _parts(compiler: Sequence[str]) -> tuple[str, ...]:
+    """The programs that a compiler leaves its work to, by what it says itself."""
+    asked = (
+        process.run([*compiler, f"-print-prog-name={name}"], env=environment(), check=False)
+        for name in ("cc1", "as", "ld")
+    )
+    return tuple(said.text.strip() for said in asked)
+
+
+def checker() -> str:
+    """A hash of the sparse that the checks run."""
+    return programs.digest("sparse")
 
 
 def _refuse_another(compiler: Sequence[str], arch: str) -> None:
@@ -224,13 +245,13 @@ def prepared(
     the tree does not build as it is, MissingTool if something for that is not installed.
     """
     tools = toolchain()
+    progress(f"reading {tree.label}")
     with cache.source_of(tree) as (source, fingerprint):
         # One entry for a directory however its files change: the old one would be of no use.
-        name = str(tree.root or fingerprint)
-        place = _place(name, tools)
+        place = _place(str(tree.root or fingerprint), tools)
         with cache.locked(place):
-            kept = place / "ready"
-            if not kept.exists() or json.loads(kept.read_text())["fingerprint"] != fingerprint:
+            ready = place / _READY
+            if not seal.holds(ready, fingerprint):
                 progress(f"preparing a build of {tree.label}, once")
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir()
@@ -241,8 +262,8 @@ def prepared(
             for directory in (build.out, build.scratch):
                 shutil.rmtree(directory, ignore_errors=True)
             build.scratch.mkdir()
-            shutil.copytree(place / "base", build.out, symlinks=True)
-            state = json.loads(kept.read_text())
+            shutil.copytree(ready / "out", build.out, symlinks=True)
+            state = json.loads((ready / "said.json").read_text(encoding="utf-8"))
             build.said = _unpack(state["said"])
             build.sparse = _unpack(state["sparse"])
             yield build, Forest(build.root, source, touched)
@@ -250,17 +271,17 @@ def prepared(
 
 def is_kept(fingerprint: str, tools: Toolchain) -> bool:
     """Whether a build of a git tree object lies ready."""
-    return (_place(fingerprint, tools) / "ready").exists()
+    return seal.holds(_place(fingerprint, tools) / _READY, fingerprint)
 
 
 def _place(name: str, tools: Toolchain) -> Path:
     data = [(DATA / file).read_text() for file in ("check.config", "sparse-canary.h")]
-    what = json.dumps([name, data, asdict(tools)])
+    what = json.dumps([name, data, asdict(tools), checker()])
     return cache.directory("build") / hashlib.sha256(what.encode()).hexdigest()[:32]
 
 
 def _prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> None:
-    """Build the base in a new entry; its marker comes last."""
+    """Build the base in a new entry; its seal comes last."""
     build = Build(place, tools)
     Forest(build.root, source, ())
     build.out.mkdir()
@@ -268,15 +289,12 @@ def _prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> N
     build.must("prepare", "headers")
     made = build.must(SCOPE)
     build.check_sources(name for name in made.log.built if name.startswith(SCOPE))
-    build.out.rename(place / "base")
-    state = {
-        "fingerprint": fingerprint,
-        "said": _pack(made.log.said),
-        "sparse": _pack(build.sparse),
-    }
-    marker = place / "ready.partial"
-    marker.write_text(json.dumps(state))
-    marker.rename(place / "ready")
+    ready = place / _READY
+    ready.mkdir()
+    build.out.rename(ready / "out")
+    state = {"said": _pack(made.log.said), "sparse": _pack(build.sparse)}
+    (ready / "said.json").write_text(json.dumps(state), encoding="utf-8")
+    seal.close(ready, fingerprint)
 
 
 def _pack(said: Mapping[str, tuple[Diagnostic, ...]]) -> dict[str, list[dict[str, object]]]:

@@ -14,8 +14,9 @@ import pytest
 from dmabuf_patchgen import xdg
 from dmabuf_patchgen.debian.busybox import PACKAGE, busybox, is_static
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.kernel import architecture
+from dmabuf_patchgen.kernel import architecture, seal
 from dmabuf_patchgen.kernel.architecture import Architecture
+from tests import damage
 from tests.conftest import CHECKOUT
 from tests.mirror import Mirror
 
@@ -108,10 +109,30 @@ def test_that_of_another_architecture(
     assert busybox(foreign) == place
     assert place.read_bytes() == wanted
     assert os.access(place, os.X_OK)
-    assert [*place.parent.iterdir()] == [place], "nothing else is left"
+    assert {*place.parent.iterdir()} == {place, place.parent / seal.NAME}, "nothing else is left"
     # Once it is there, nobody is asked.
     shutil.rmtree(mirror.root)
     assert busybox(foreign) == place
+
+
+@needs_apt
+@pytest.mark.parametrize("what", damage.DAMAGES)
+def test_one_that_was_damaged_is_fetched_anew(
+    mirror: Mirror, foreign: Architecture, place: Path, what: str
+) -> None:
+    mirror.pack(PACKAGE, "1:9-1", {"bin/busybox": program(LOAD, LOAD)}, foreign.debian)
+    busybox(foreign)
+    for path in [*damage.files(place.parent)]:
+        damage.DAMAGES[what](path)
+        assert busybox(foreign).read_bytes() == program(LOAD, LOAD)
+
+
+def test_one_that_its_user_put_there_is_theirs(foreign: Architecture, place: Path) -> None:
+    place.parent.mkdir(parents=True)
+    place.write_bytes(program(LOAD))
+    assert busybox(foreign) == place
+    place.write_bytes(program(LOAD, LOAD))
+    assert busybox(foreign).read_bytes() == program(LOAD, LOAD)
 
 
 @needs_apt

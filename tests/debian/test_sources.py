@@ -63,6 +63,14 @@ def test_a_tree_is_fetched_once_a_day(mirror: Mirror, capsys: pytest.CaptureFixt
     assert sources.fetch("9.1").name == "9.1.2-1"
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"9.1": 1}', b'{"x": "9.1.1-1"}'])
+def test_damaged_offers_are_asked_for_anew(mirror: Mirror, body: bytes) -> None:
+    mirror.add("9.1", "9.1.1-1")
+    tree = sources.fetch("9.1")
+    (xdg.cache() / "apt" / "offers.json").write_bytes(body)
+    assert sources.fetch("9.1") == tree
+
+
 def test_a_tree_is_used_when_no_mirror_answers(
     mirror: Mirror, capsys: pytest.CaptureFixture[str]
 ) -> None:

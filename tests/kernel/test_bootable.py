@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.kernel import seal
 from dmabuf_patchgen.kernel.bootable import Bootable, KernelConfig, State
 from dmabuf_patchgen.kernel.kbuild import Toolchain
 from dmabuf_patchgen.tree.source import DirectoryTree
+from tests import damage
 
 #: As kbuild: an object is made again where the configuration is not what it was made from.
 MAKEFILE = """\
@@ -33,7 +35,12 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
     def run(config: str) -> bool:
         with ExitStack() as stack:
             bench = Bootable(
-                stack, DirectoryTree(tree), Toolchain((), "cc 1"), frozenset(), lambda _: None, 1
+                stack,
+                DirectoryTree(tree),
+                Toolchain((), "cc 1", ""),
+                frozenset(),
+                lambda _: None,
+                1,
             )
             made = bench.build(State("base", {}), KernelConfig(config, ()), "image")
             assert (made / "image").read_text() == config == (made / "config").read_text()
@@ -66,6 +73,18 @@ def test_a_kill_while_it_is_kept_costs_a_build(
     assert not (place / "first").exists()
     assert compiled("CONFIG_B=y\n")
     assert not compiled("CONFIG_B=y\n")
+
+
+@pytest.mark.parametrize("what", damage.DAMAGES)
+def test_a_damaged_build_is_made_anew(compiled: Compiled, tmp_path: Path, what: str) -> None:
+    compiled("CONFIG_A=y\n")
+    (first,) = (tmp_path / "cache/dmabuf-patchgen/bootable").glob("*/first")
+    kept = [*damage.files(first)]
+    assert {path.name for path in kept} == {".config", "object", "image", seal.NAME}
+    for path in kept:
+        damage.DAMAGES[what](path)
+        assert compiled("CONFIG_A=y\n")
+        assert not compiled("CONFIG_A=y\n")
 
 
 def killed(*_: object) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import cache
+from dmabuf_patchgen.kernel import cache, seal
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
-from tests import faults, repos
+from tests import damage, faults, repos
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +93,64 @@ def test_a_directory_is_used_where_it_lies(plain: DirectoryTree, repo: Path) -> 
     repos.git(repo, "rm", "-q", "-r", ".")
     faults.commit(repo, {"one": {"Makefile": faults.new("VERSION = 7\n")}})
     assert cache.fingerprint(GitTree(repo, "main")) == second
+
+
+@pytest.mark.parametrize("what", damage.DAMAGES)
+def test_a_damaged_tree_is_exported_anew(repo: Path, what: str) -> None:
+    tree = GitTree(repo, "main")
+    with cache.source_of(tree) as (place, _):
+        kept = [*damage.files(place)]
+    assert {path.name for path in kept} == {"a.c", "b.c", seal.NAME}
+    for path in kept:
+        damage.DAMAGES[what](path)
+        with cache.source_of(tree) as (place, _):
+            assert (place / "a.c").read_text() == "1\n"
+            assert (place / "sub/b.c").read_text() == "2\n"
+            inode = place.stat().st_ino
+        with cache.source_of(tree) as (place, _):
+            assert place.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("what", damage.DAMAGES)
+def test_what_was_damaged_is_not_taken_and_made_anew(what: str) -> None:
+    def make() -> Path:
+        with cache.keeping("kernels", "key") as made:
+            (made / "image").write_text("an image\n")
+            (made / "sub").mkdir()
+            (made / "sub/config").write_text("a configuration\n")
+        found = cache.kept("kernels", "key")
+        assert found
+        return found
+
+    assert cache.kept("kernels", "key") is None
+    kept = [*damage.files(make())]
+    assert len(kept) == 3
+    for path in kept:
+        damage.DAMAGES[what](path)
+        assert cache.kept("kernels", "key") is None
+        make()
+
+
+def test_a_file_in_the_place_of_what_is_kept_is_replaced(tmp_path: Path) -> None:
+    (cache.directory("boots") / "key").touch()
+    assert cache.kept("boots", "key") is None
+    made = tmp_path / "made"
+    made.mkdir()
+    assert cache.keep("boots", "key", made) == cache.kept("boots", "key")
+
+
+def test_what_is_half_made_is_not_kept() -> None:
+    def interrupted() -> None:
+        with cache.keeping("boots", "key") as made:
+            (made / "boot.json").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert cache.kept("boots", "key") is None
+    with cache.keeping("boots", "other"):
+        pass
+    assert [path.name for path in cache.directory("boots").glob("*/")] == ["other"]
 
 
 @pytest.mark.parametrize(

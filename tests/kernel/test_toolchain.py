@@ -62,6 +62,26 @@ def test_choice(machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, ve
     assert sorted(found.choices) == sorted(choices.split())
 
 
+def test_what_a_compiler_leaves_its_work_to_counts(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine / "cc1").write_text("#!/bin/sh\n")
+    (machine / "cc1").chmod(0o755)
+    (machine / "gcc").write_text(
+        "#!/bin/sh\n"
+        f"case $1 in -print-prog-name=cc1) echo {machine}/cc1 ;;"
+        " -dumpmachine) ;; *) echo gcc 12 ;; esac\n"
+    )
+    first = kbuild.toolchain()
+    assert kbuild.toolchain() == first
+    (machine / "cc1").write_text("#!/bin/sh\n:\n")
+    second = kbuild.toolchain()
+    assert second != first
+    assert second.version == first.version
+    (machine / "gcc").write_text((machine / "gcc").read_text() + ":\n")
+    assert kbuild.toolchain() not in (first, second)
+
+
 def test_a_cross_compiler_that_is_missing(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine / "aarch64-linux-gnu-gcc").unlink()
     monkeypatch.setenv("PATH", str(machine))

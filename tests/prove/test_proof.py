@@ -33,7 +33,11 @@ def built_once() -> None:
 
 
 def test_both_series_are_proved(
-    cli: Cli, linux_612: Path, tmp_path: Path, no_tools: Mapping[str, str]
+    cli: Cli,
+    linux_612: Path,
+    tmp_path: Path,
+    no_tools: Mapping[str, str],
+    other_qemu: Mapping[str, str],
 ) -> None:
     out = tmp_path / "proof"
     before = snapshot(linux_612)
@@ -60,6 +64,8 @@ def test_both_series_are_proved(
     assert again.returncode == 0 and json.loads(again.stdout) == said, again.stderr
     fresh = cli(*args, "--no-cache", env=no_tools)
     assert fresh.returncode == 1 and "make" in fresh.stderr
+    other = cli(*args, env=other_qemu)
+    assert other.returncode == 1 and "another" in other.stderr
     # And as the README shows it, but for versions and where things are.
     text = cli("-C", linux_612, "prove", PFNMAP, MAP_INFO, "-o", tmp_path / "text").stdout
     shown = (CHECKOUT / "README.md").read_text().split("a small kernel is built\n")[1]
@@ -97,11 +103,16 @@ def passes(console: str, program: str) -> bool:
 
 @pytest.fixture
 def no_tools(tmp_path: Path) -> dict[str, str]:
-    """A PATH on which make and QEMU tell their version and do nothing else."""
-    body = (
-        '#!/bin/sh\n[ "$1" = --version ] && exec "{real}" "$@"\necho no tools today >&2\nexit 9\n'
-    )
-    return on_path(tmp_path / "no-tools", {"make": body, "qemu-system-x86_64": body})
+    """A PATH on which make does nothing, nor what guests are run with."""
+    body = "#!/bin/sh\necho no tools today >&2\nexit 9\n"
+    return on_path(tmp_path / "no-tools", {"make": body, "setpriv": body})
+
+
+@pytest.fixture
+def other_qemu(tmp_path: Path) -> dict[str, str]:
+    """A PATH on which QEMU is another program, which tells the same version."""
+    body = '#!/bin/sh\n[ "$1" = --version ] && exec "{real}" "$@"\necho another >&2\nexit 9\n'
+    return on_path(tmp_path / "other-qemu", {"qemu-system-x86_64": body})
 
 
 def on_path(place: Path, scripts: Mapping[str, str]) -> dict[str, str]:
