@@ -94,7 +94,7 @@ def command(
         strategy=strategy,
     )
     with output.progress_shown() as progress:
-        plan = preparing.plan(Environment(), tree, options, progress, check=not dry_run)
+        plan = preparing.plan(Environment(), tree, options, progress, dry_run=dry_run)
         about = output.about(plan.draft.rendered) | {
             "branch": plan.branch,
             "revision": plan.version.record.revision,
@@ -102,9 +102,7 @@ def command(
             "cc": list(plan.recipients.cc),
         }
         if not dry_run:
-            sent = preparing.write(tree, plan, progress)
-            if directory:
-                directories.write(directory, {mail.name: mail.content for mail in sent}, about)
+            preparing.write(tree, plan, progress, directory, about)
     if as_json:
         output.print_json(
             about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run}

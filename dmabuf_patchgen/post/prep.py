@@ -2,20 +2,22 @@
 """A series made ready for the list: rendered, checked, with its cover, as a branch of b4's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from dmabuf_patchgen import signals
 from dmabuf_patchgen.check import verdict
 from dmabuf_patchgen.check.commits import patch_ids
 from dmabuf_patchgen.check.report import Report
 from dmabuf_patchgen.errors import Exit, UserError
-from dmabuf_patchgen.post import b4, settings, tracking
+from dmabuf_patchgen.post import b4, publication, settings, tracking
 from dmabuf_patchgen.post import draft as drafts
 from dmabuf_patchgen.post import version as versions
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.post.draft import Draft
+from dmabuf_patchgen.post.publication import Change
 from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.post.settings import Settings
 from dmabuf_patchgen.post.tracking import Record
@@ -25,6 +27,7 @@ from dmabuf_patchgen.render import branch, catalogue
 from dmabuf_patchgen.render.branch import Target
 from dmabuf_patchgen.render.catalogue import Series
 from dmabuf_patchgen.render.commit import Commit
+from dmabuf_patchgen.render.directory import written
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.render.mails import Mail
 from dmabuf_patchgen.render.scratch import Identity, scratch_in
@@ -56,12 +59,14 @@ class PrepOptions:
 class Plan:
     """A series ready to be written, with everything that its user may want to see first.
 
-    base: what b4 is to call what it applies to; report: what the checks found, None if they
-    were not run; has_key: whether b4 can sign what it sends, or is not to.
+    found: what the configuration had for the branch before anything was worked out; base: what
+    b4 is to call what it applies to; report: what the checks found, None if they were not run;
+    has_key: whether b4 can sign what it sends, or is not to.
     """
 
     draft: Draft
     version: Version
+    found: Mapping[str, str | None]
     base: str
     recipients: Recipients
     letter: str
@@ -98,25 +103,28 @@ def plan(
     options: PrepOptions,
     progress: Callable[[str], None],
     *,
-    check: bool = True,
+    dry_run: bool = False,
 ) -> Plan:
     """Work out all of a series, and write nothing but objects that nothing points to.
 
-    check: whether to run the checks where their outcome is not known yet.
-    Raises UserError for whatever stands in the way, MissingTool.
+    dry_run: checks are not run where their outcome is not known yet, and what a run that was
+    killed has left stays there. Raises UserError for whatever stands in the way, MissingTool.
     """
     b4.find()
+    if not dry_run:
+        publication.settle(tree.repo, progress)
     _must_be_sha1(tree)
     author = branch.must_be_told(tree, branch.identity(tree.repo))
     known = settings.read(tree.repo)
     name = _branch(options)
+    found = tracking.found(tree.repo, name)
     before = versions.before(tree, name, options.strategy)
     draft = drafts.draft(
         environment, tree, options.names, options.typed, author, signoff=options.signoff
     )
     if options.evidence:
         _must_match(tree, options.evidence, draft.mails)
-    report = _checked(tree, draft, options, progress, check=check)
+    report = _checked(tree, draft, options, progress, check=not dry_run)
     progress("collecting recipients")
     series = [catalogue.load(environment, one) for one in draft.rendered.series]
     to = _recipients(tree, draft, series, known, options)
@@ -137,6 +145,7 @@ def plan(
     return Plan(
         draft=draft,
         version=replace(version, record=replace(version.record, cover=digest)),
+        found=found,
         base=base,
         recipients=to,
         letter=letter,
@@ -219,44 +228,44 @@ class Findings(UserError):
         self.report = report
 
 
-def write(tree: GitTree, plan: Plan, progress: Callable[[str], None]) -> tuple[Mail, ...]:
-    """Make the branch of a plan, as b4 has its own; the mails that b4 would send of it.
+def write(
+    tree: GitTree,
+    plan: Plan,
+    progress: Callable[[str], None],
+    directory: Path | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Make the branch of a plan, as b4 has its own, and write the mails that b4 would send of it.
 
-    The branch appears with all that belongs to it, or not at all. Raises UserError.
+    The branch appears with all that belongs to it, or nothing does. directory: for the mails,
+    None if they are not wanted; about: what its manifest tells of them. Raises UserError.
     """
     tip = _tip_of(tree, plan)
     progress("b4: the series as it would be sent")
     with b4.workbench(tree, plan.branch, tip, plan.base, plan.configuration) as bench:
         bench.preflight()
-        sent = tuple(Mail(name, content) for name, content in bench.mails())
-    with signals.blocked():
-        _point(tree, plan, tip)
-    return sent
+        sent = bench.mails()
+    files = written(directory, dict(sent), about or {}) if directory else nullcontext()
+    _publish(tree, plan, tip, files, progress)
 
 
-def _point(tree: GitTree, plan: Plan, tip: str) -> None:
-    """Let branch and configuration be, or neither.
+def _publish(
+    tree: GitTree,
+    plan: Plan,
+    tip: str,
+    files: AbstractContextManager[None],
+    progress: Callable[[str], None],
+) -> None:
+    """Let branch, keys and files be, or none of them."""
+    version = plan.version
+    target = Target(tree, plan.branch, plan.draft.author, version.replaces)
 
-    The branch comes last. Killed before that, it is not there or still that of the version
-    before, which the next prep can go on from; a branch without tracking would be nobody's.
-    """
-    before = {key: tracking.value(tree.repo, key) for key in plan.configuration}
-    what = f"prep v{plan.version.record.revision}"
-    try:
-        _configure(tree.repo, plan.configuration)
-        branch.point(Target(tree, plan.branch, plan.draft.author, plan.version.replaces), tip, what)
-    except BaseException:
-        _configure(tree.repo, before)
-        raise
+    def point() -> None:
+        with files:
+            branch.point(target, tip, f"prep v{version.record.revision}")
 
-
-def _configure(repo: Path, values: Mapping[str, str | None]) -> None:
-    """Set keys of the repository's configuration; those without a value are taken out."""
-    for key, value in values.items():
-        if value is not None:
-            git.git(repo, "config", "--local", "--replace-all", key, value)
-        elif tracking.value(repo, key) is not None:
-            git.git(repo, "config", "--local", "--unset-all", key)
+    change = Change(plan.branch, tip, version.replaces, plan.found, plan.configuration)
+    publication.publish(tree.repo, change, point, progress)
 
 
 def _tip_of(tree: GitTree, plan: Plan) -> str:

@@ -176,6 +176,13 @@ def configuration(
     return {f"branch.{branch}.{key}": value for key, value in keys.items()}
 
 
+def found(repo: Path, branch: str) -> dict[str, str | None]:
+    """What the repository's configuration has for each key of a branch that prep may set."""
+    names = ("b4-prep-cover-strategy", _RECORD, "description", "b4-tracking", EDITED)
+    keys = (f"branch.{branch}.{name}" for name in names)
+    return {key: value(repo, key) for key in keys}
+
+
 def value(repo: Path, key: str) -> str | None:
     """What a repository's own configuration has for a key, None if it is not there."""
     said = git.git(repo, "config", "--local", "-z", "--get", key, check=False)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.post import tracking, version
-from dmabuf_patchgen.tree.source import GitTree
+from dmabuf_patchgen.post import publication, tracking
 from tests import tiny
 from tests.conftest import CHECKOUT, SmallRepo
 from tests.developer import BRANCH, REF, SERIES, Developer
@@ -36,7 +35,7 @@ AT_THE_END = textwrap.dedent(
     from dmabuf_patchgen import __main__
     from dmabuf_patchgen.post import prep
     number, arguments = int(sys.argv[1]), sys.argv[2:]
-    real = prep._point
+    real = prep._publish
 
     def child(at, *args):
         pid = os.fork()
@@ -45,12 +44,15 @@ AT_THE_END = textwrap.dedent(
         seen = 0
         def hook(event, _):
             nonlocal seen
-            if event in ("open", "os.rename", "os.remove", "subprocess.Popen"):
+            if event in ("open", "os.link", "os.rename", "os.remove", "subprocess.Popen"):
                 seen += 1
                 if seen == at:
                     os.kill(os.getpid(), number)
         sys.addaudithook(hook)
-        real(*args)
+        try:
+            real(*args)
+        except __main__.Terminated as ended:
+            os._exit(128 + ended.signal)
         os._exit(0)
 
     def killed(*args):
@@ -63,7 +65,7 @@ AT_THE_END = textwrap.dedent(
             at += 1
         os._exit(0)
 
-    prep._point = killed
+    prep._publish = killed
     sys.exit(__main__.run(arguments))
     """
 )
@@ -133,60 +135,71 @@ def test_interrupted_nothing_is_left(
     assert ended >= 4
 
 
+def recovered(developer: Developer) -> None:
+    """What the next prep does first."""
+    publication.settle(developer.repo, lambda said: None)
+
+
 def test_a_signal_waits_for_the_last_step(developer: Developer) -> None:
-    """It is short, and is done whole."""
+    """It is short, and is done whole; before it has begun, nothing is."""
+    before = state(developer.repo)
+    codes = set()
     arguments = (int(signal.SIGTERM), *prepared(developer))
     for code, child in states(developer, AT_THE_END, *arguments):
-        assert code == -signal.SIGTERM or code == 0
-        assert {*developer.config()} == KEYS
-        git(developer.repo, "branch", "-q", "-D", BRANCH)
+        there = REF in git(developer.repo, "for-each-ref")
+        assert {*developer.config()} == (KEYS if there else set())
+        codes.add((code, there))
+        if there:
+            git(developer.repo, "branch", "-q", "-D", BRANCH)
+        assert state(developer.repo) == before
         if code == 0:
             child.kill()
             break
+    # Too early, in its midst, never.
+    assert codes == {(143, False), (143, True), (0, True)}
 
 
 def test_killed_in_the_last_step_of_v1(developer: Developer) -> None:
-    """The branch comes last: it is never there without its tracking."""
-    moments = 0
+    """Nothing of it stays but for a moment: whoever comes next takes back what was begun."""
+    before = state(developer.repo)
+    moments = set()
     arguments = (int(signal.SIGKILL), *prepared(developer))
     for code, child in states(developer, AT_THE_END, *arguments):
         there = REF in git(developer.repo, "for-each-ref")
+        assert {*developer.config()} in (KEYS, set())
         assert not there or {*developer.config()} == KEYS
-        # What a kill leaves is no branch for b4, and none in the way of the next prep.
-        tree = GitTree(developer.repo, "HEAD")
-        assert (version.before(tree, BRANCH, None) is not None) == there
-        tree.close()
+        recovered(developer)
+        assert {*developer.config()} == (KEYS if there else set())
+        moments.add((code, there))
+        if there:
+            git(developer.repo, "branch", "-q", "-D", BRANCH)
+        assert state(developer.repo) == before
         if code == 0:
-            assert there
             child.kill()
             break
-        assert code == -signal.SIGKILL
-        moments += 1
-    assert moments >= 8
+    assert moments == {(-signal.SIGKILL, False), (-signal.SIGKILL, True), (0, True)}
 
 
 def test_killed_in_the_last_step_of_v2(developer: Developer) -> None:
-    """The branch is that of v1 or of v2, and the next prep goes on from it."""
+    """The branch is that of v1 or of v2, and so are the letter and what b4 knows of it."""
     developer.prep()
-    v1 = git(developer.repo, "rev-parse", REF).strip()
+    v1, letter = git(developer.repo, "rev-parse", REF).strip(), developer.config()
     config = developer.repo / ".git" / "config"
     before = config.read_bytes()
     moments = set()
     arguments = (int(signal.SIGKILL), *prepared(developer), "-p", "severity=debug")
     for code, child in states(developer, AT_THE_END, *arguments):
-        tree = GitTree(developer.repo, "HEAD")
-        found = version.before(tree, BRANCH, None)
-        tree.close()
-        assert found
         tip = git(developer.repo, "rev-parse", REF).strip()
-        moments.add((tip == v1, found[1].tip == v1))
-        assert tip == v1 or found[1].tip == tip
+        moments.add((tip == v1, developer.config() == letter))
+        recovered(developer)
+        assert (developer.config() == letter) == (tip == v1)
+        assert tip != v1 or config.read_bytes() == before
         if code == 0:
             child.kill()
             break
         git(developer.repo, "update-ref", REF, v1)
         config.write_bytes(before)
-    # Neither, the record alone, both.
+    # Neither, the configuration alone, both.
     assert moments == {(True, True), (True, False), (False, False)}
 
 
