@@ -232,5 +232,5 @@ def _alone(note: Path, progress: Callable[[str], None]) -> int:
 
 
 def _value(repo: Path, file: Path, key: str) -> str | None:
-    said = git.git(repo, "config", "--file", str(file), "-z", "--get", key, check=False)
-    return said.text.removesuffix("\0") if not said.returncode else None
+    said = git.ask(repo, "config", "--file", str(file), "-z", "--get", key)
+    return None if said is None else said.removesuffix("\0")

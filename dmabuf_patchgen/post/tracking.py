@@ -185,5 +185,5 @@ def found(repo: Path, branch: str) -> dict[str, str | None]:
 
 def value(repo: Path, key: str) -> str | None:
     """What a repository's own configuration has for a key, None if it is not there."""
-    said = git.git(repo, "config", "--local", "-z", "--get", key, check=False)
-    return said.text.removesuffix("\0") if not said.returncode else None
+    said = git.ask(repo, "config", "--local", "-z", "--get", key)
+    return None if said is None else said.removesuffix("\0")

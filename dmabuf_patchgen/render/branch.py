@@ -72,8 +72,8 @@ def must_be_free(repo: Path, name: str) -> None:
 
 def tip(repo: Path, name: str) -> str | None:
     """The commit that a branch points to, None if there is no such branch."""
-    said = git.git(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}", check=False)
-    return None if said.returncode else said.text.strip()
+    said = git.ask(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")
+    return said and said.strip()
 
 
 def must_be_told(tree: GitTree, author: Identity | None) -> Identity:

@@ -85,6 +85,17 @@ def git(
     return done
 
 
+def ask(repo: Path, *args: str) -> str | None:
+    """What git says, or None where it says by its exit code that there is no such thing.
+
+    Raises UserError if it could not look, which is another matter.
+    """
+    done = git(repo, *args, check=False)
+    if done.returncode not in (0, 1):
+        raise UserError(f"{repo}: git {_verb(args)} failed: {words(done)}", _REPAIR)
+    return done.text if not done.returncode else None
+
+
 def _verb(args: Sequence[str]) -> str:
     """The name of a command, which stands behind git's own options."""
     return next(
