@@ -162,9 +162,13 @@ def _subject(mail: bytes) -> str:
 
 
 def _touched(mail: bytes) -> frozenset[str]:
-    """Every path that a patch names; too many do no harm, as a path must exist to count."""
+    """Every path that a patch names; too many do no harm, as a path must exist to count.
+
+    A patch that only changes a mode, and an empty file, have no line but the first for it.
+    """
     found = re.findall(rb"(?m)^(?:--- a/|\+\+\+ b/|(?:rename|copy) from )([^\t\r\n]+)", mail)
-    return frozenset(path.decode(errors="replace") for path in found)
+    found += re.findall(rb"(?m)^diff --git a/(.+) b/\1\r?$", mail)
+    return frozenset(path.decode(errors="surrogateescape") for path in found)
 
 
 def recent(repo: Path, limit: int) -> Iterator[str]:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import parseaddr, quote
+from email.utils import getaddresses, quote
+from itertools import chain
 from pathlib import Path
 
 from dmabuf_patchgen import process, signals
@@ -57,11 +58,11 @@ def recipients(
     the script fails, or if something is no address.
     """
     people, known_lists = _asked(tree, mails)
-    seen = {_parsed(one)[1].lower() for one in excluded}
+    seen = {address.lower() for one in excluded for _, address in _parsed(one)}
 
     def fresh(addresses: Iterable[str]) -> tuple[str, ...]:
         kept = []
-        for name, address in map(_parsed, addresses):
+        for name, address in chain.from_iterable(map(_parsed, addresses)):
             if address.lower() not in seen:
                 seen.add(address.lower())
                 kept.append(_written(name, address))
@@ -143,13 +144,14 @@ def _directories(mails: Iterable[bytes]) -> set[str]:
     return found
 
 
-def _parsed(text: str) -> tuple[str, str]:
-    """Name and address. Raises UserError."""
-    name, address = parseaddr(text)
-    local, _, domain = address.rpartition("@")
-    if not local or not domain or not text.isprintable() or " " in address:
-        raise UserError(f"{text!r} is no mail address", "it is Name <address>, or the address")
-    return name, address
+def _parsed(text: str) -> list[tuple[str, str]]:
+    """Names and addresses, of which there may be several with commas. Raises UserError."""
+    found = getaddresses([text])
+    for _, address in found:
+        local, _, domain = address.rpartition("@")
+        if not local or not domain or not text.isprintable() or " " in address:
+            raise UserError(f"{text!r} is no mail address", "it is Name <address>, or the address")
+    return found
 
 
 def _written(name: str, address: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.source import DirectoryTree
-from tests import faults, repos
+from tests import faults, repos, tiny
 
 FIRST = "one\ntwo\nthree\n"
 
@@ -147,3 +147,23 @@ def test_a_directory_of_patches_is_read_by_name_and_without_its_cover(
     assert len(list(place.glob("*.patch"))) == 3
     mails = commits.read_mails([place])
     assert [b"a.c" in mail for mail in mails] == [True, False]
+
+
+def test_a_patch_without_a_line_of_text(repo: Path, plain: DirectoryTree, tmp_path: Path) -> None:
+    """A mode, and an empty file: they are patches, and no cover."""
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    repos.git(repo, "checkout", "-q", "main")
+    (repo / "a.c").chmod(0o755)
+    repos.git(repo, *who, "commit", "-q", "-a", "-m", "a: a mode")
+    (repo / "d.c").touch()
+    repos.git(repo, "add", "d.c")
+    repos.git(repo, *who, "commit", "-q", "-m", "d: nothing")
+    made = commits.from_range(repo, "main~2..main")[1]
+    place = tiny.write(tmp_path / "patches", {
+        f"{number}.patch": patch.mail for number, patch in enumerate(made)
+    })  # fmt: skip
+    (place / "9.patch").write_bytes(b"Subject: [PATCH 0/1] cover\n\na/b b/a diff --git\n")
+    mails = commits.read_mails([place])
+    assert list(mails) == [patch.mail for patch in made]
+    again = commits.from_mails(plain, mails)
+    assert [patch.commit.files for patch in again] == [{"a.c": FIRST.encode()}, {"d.c": b""}]

@@ -128,6 +128,20 @@ def test_every_address_is_there_once(tree: Overlay) -> None:
     assert found.cc == (*plain.cc, "mm@lists.example.org", "Last <last@example.net>")
 
 
+def test_several_in_one(tree: Overlay) -> None:
+    """As a mail client has them in a line: none is lost, and one that is none is told."""
+    found = ask(
+        tree,
+        to=('a@example.net, "Doe, Jane" <jane@example.net>',),
+        cc=("c@example.net,d@example.net",),
+        excluded=("x@example.net, d@example.net",),
+    )
+    assert found.to[-2:] == ("a@example.net", '"Doe, Jane" <jane@example.net>')
+    assert found.cc[-1] == "c@example.net"
+    with pytest.raises(UserError, match="is no mail address"):
+        ask(tree, to=("a@example.net, Doe, Jane <jane@example.net>",))
+
+
 def test_who_is_excluded_gets_nothing(tree: Overlay) -> None:
     found = ask(
         tree,
