@@ -60,6 +60,8 @@ _MEMBER_ENDED = (b";", b"{", b"}", b",")
 _ANNOTATION = re.compile(
     rb"\b__(?:user|iomem|percpu|rcu|force|must_check|always_inline|init|exit|maybe_unused)\b"
 )
+# A slot of a struct whose layout a vendor has frozen, which is a macro and no member to the parser.
+_SLOT = re.compile(rb"^[ \t]+\w*KABI_(?:RESERVE|USE)\w*\([^()\n]*\)[ \t]*;?", re.M)
 _COMMENT = re.compile(rb"/\*.*?\*/", re.S)
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 _DEFINE = re.compile(rb"#\s*define\s+(\w+)")
@@ -77,6 +79,7 @@ def _parser() -> Parser:
 
 def _plain(body: bytes) -> bytes:
     body = _ANNOTATION.sub(lambda match: b" " * len(match.group()), body)
+    body = _SLOT.sub(lambda match: b" " * len(match.group()), body)
     return _LOOP.sub(lambda match: b"if".ljust(len(match.group())), body)
 
 

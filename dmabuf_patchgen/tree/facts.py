@@ -2,6 +2,7 @@
 """Questions that templates ask of a tree; answers come from its files, never its version."""
 
 import re
+from dataclasses import dataclass
 
 from dmabuf_patchgen.errors import NotInTree
 from dmabuf_patchgen.tree import ioctl, makefile, newlines, text
@@ -13,6 +14,19 @@ from dmabuf_patchgen.tree.tokens import Span, Tokens, words
 
 #: Proper name and address, then the name and the address that commits have.
 _MAILMAP = re.compile(r"([^<#]*)<([^>]*)>(?:([^<]*)<([^>]*)>)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot that a struct reserves for a later member, so that its layout can stay.
+
+    reserve: how it stands there, as `ANDROID_KABI_RESERVE(1)`; use: how a member takes it;
+    usable: whether the macro for that is declared.
+    """
+
+    reserve: str
+    use: str
+    usable: bool
 
 
 class TreeFacts:
@@ -101,6 +115,25 @@ class TreeFacts:
             if c.kernel_doc(struct):
                 return "header"
         return "none"
+
+    def reserved(self, struct: str, path: str, member: str) -> Slot | None:
+        """The reserved slot of a struct with a frozen layout that a member takes, or none.
+
+        The one that it has already, or else the first that is free; of any vendor whose macro
+        ends in KABI_RESERVE(n), which its KABI_USE(n, member) replaces.
+        """
+        body = self._read(path)
+        spans = [d.span for d in self._defined("struct", struct, path)]
+        inside = b"".join(body[span.start : span.end] for span in spans)
+        wanted = re.escape(member.encode()).replace(rb"\ ", rb"\s+")
+        slot = re.search(rb"(\w*KABI)_USE\((\d+),\s*" + wanted + rb"\)\s*(;?)", inside)
+        slot = slot or re.search(rb"^[ \t]*(\w*KABI)_RESERVE\((\d+)\)\s*(;?)", inside, re.M)
+        if slot is None:
+            return None
+        macro, number, end = (part.decode() for part in slot.groups())
+        headers = ("include/" + name.strip('<>"') for name, _ in self._c(path).includes())
+        usable = any(self.declares(f"{macro}_USE", header) for header in headers)
+        return Slot(f"{macro}_RESERVE({number})", f"{macro}_USE({number}, {member}){end}", usable)
 
     def ioctls(self, magic: str, path: str) -> dict[int, str]:
         """Numbers in use on an ioctl magic in a uapi header, with their #defines' names."""
