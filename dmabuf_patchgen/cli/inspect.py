@@ -31,7 +31,7 @@ def command(where: TreeOptions, as_json: bool) -> None:
             {
                 "tree": tree.label,
                 "version": tree.version,
-                "commit": tree.commit,
+                "commit": tree.known_as,
                 "facts": dict(facts),
             }
         )

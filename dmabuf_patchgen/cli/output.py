@@ -56,7 +56,7 @@ def about(rendered: Rendered) -> dict[str, Any]:
             | ({"path": one.path, "place": one.place} if one.path else {})
             for one in rendered.left_out
         ],
-        "keep_cr": rendered.keep_cr,
+        "notes": list(rendered.notes),
         "remarks": [
             {"series": one.series, "template": one.template, "path": one.path, "said": one.said}
             for one in rendered.remarks
@@ -77,10 +77,8 @@ def print_rendered(rendered: Rendered) -> None:
         click.echo(f"  left out: {one.subject or one.template}{where}: {one.reason}")
     for remark in rendered.remarks:
         click.echo(f"  note: {remark.subject}, {remark.path}: {remark.said}")
-    if rendered.keep_cr:
-        from dmabuf_patchgen.render.outcome import KEEP_CR
-
-        click.echo(f"  note: {KEEP_CR}")
+    for note in rendered.notes:
+        click.echo(f"  note: {note}")
     if not rendered.patches:
         click.echo("  nothing to do: the tree has all of it")
 

@@ -40,7 +40,7 @@ def command(
             {
                 "tree": tree.label,
                 "version": tree.version,
-                "commit": tree.commit,
+                "commit": tree.known_as,
                 "series": [one.as_dict() for one in found],
             }
         )

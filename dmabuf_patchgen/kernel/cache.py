@@ -148,7 +148,7 @@ def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
     if not seal.holds(final, name):
         with locked(final):
             if not seal.holds(final, name):
-                _export(tree.as_revision(", so there is nothing to export", ""), final)
+                _export(tree.as_objects(), final)
     # Shared, so that no other run evicts the tree that this one links to.
     with locked(final, shared=True):
         if not final.is_dir():

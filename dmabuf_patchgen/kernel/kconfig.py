@@ -163,7 +163,7 @@ def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
         if tree.root is not None:
             root.symlink_to(tree.root)
         else:
-            _export(tree.as_revision(", so there is nothing to export", ""), root)
+            _export(tree.as_objects(), root)
         work = scratch / "work"
         work.mkdir()
         with _surroundings(work, _variables(tree, root, architecture, tools)):

@@ -16,6 +16,8 @@ from dmabuf_patchgen.tree.c import parse as parse_c
 from dmabuf_patchgen.tree.source import Tree
 from dmabuf_patchgen.tree.tokens import line_number, line_text
 
+#: How a file begins that stands for one which Git LFS keeps elsewhere.
+_LFS = b"version https://git-lfs.github.com/spec/"
 #: How git marks where a conflict begins.
 _CONFLICT = re.compile(rb"^<{7} [^\n]*$", re.M)
 
@@ -104,7 +106,7 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         there = tree.exists(hunk.path)
         trial.bodies[hunk.path] = newlines.with_lf(tree.read(hunk.path)) if there else None
     try:
-        _must_be_merged(hunk.path, trial.bodies[hunk.path])
+        _must_be_whole(hunk.path, trial.bodies[hunk.path] or b"")
         done = edit.apply(hunk, trial.bodies[hunk.path])
     except PlaceError as error:
         if hunk.optional:
@@ -123,10 +125,16 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
         trial.applied.append(hunk)
 
 
-def _must_be_merged(path: str, body: bytes | None) -> None:
-    """Refuse a file in which somebody committed the marks of a merge that has conflicts."""
-    mark = _CONFLICT.search(body) if body else None
-    if body and mark:
+def _must_be_whole(path: str, body: bytes) -> None:
+    """Refuse a file that stands for one elsewhere, or was committed in the middle of a merge."""
+    if body.startswith(_LFS):
+        raise PlaceError(
+            Why.DOES_NOT_PARSE,
+            f"{path}: a pointer of Git LFS, and its content is elsewhere",
+            "git lfs pull there, and -C a copy of the checkout without its .git",
+        )
+    mark = _CONFLICT.search(body)
+    if mark:
         raise PlaceError(
             Why.DOES_NOT_PARSE,
             f"{path}: a merge was committed unfinished, line {line_number(body, mark.start())} "

@@ -10,7 +10,7 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.parameters import Value
 from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree.newlines import has_crlf
-from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.tree.source import SubdirectoryTree, Tree
 
 #: How patches of a tree with CRLF are applied.
 KEEP_CR = "lines end in CRLF, as in the tree: git am --keep-cr"
@@ -99,6 +99,14 @@ class Rendered:
     def commits(self) -> tuple[Commit, ...]:
         """The commits, in order."""
         return tuple(patch.commit for patch in self.patches)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What who applies the patches has to know."""
+        found = [KEEP_CR] if self.keep_cr else []
+        if isinstance(self.tree, SubdirectoryTree):
+            found.append(f"paths are from the kernel's root: git am --directory={self.tree.prefix}")
+        return tuple(found)
 
     @property
     def keep_cr(self) -> bool:

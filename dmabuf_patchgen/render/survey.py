@@ -9,7 +9,7 @@ from typing import Any
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.outcome import KEEP_CR, LeftOut, Obstacle, Rendered
+from dmabuf_patchgen.render.outcome import LeftOut, Obstacle, Rendered
 from dmabuf_patchgen.render.series import attempt
 from dmabuf_patchgen.tree.source import Tree
 
@@ -70,7 +70,7 @@ class Surveyed:
                 }
                 for one in self.left_out
             ],
-            "keep_cr": bool(made and made.keep_cr),
+            "notes": list(made.notes) if made else [],
             "remarks": [
                 {"template": one.template, "path": one.path, "said": one.said}
                 for one in (made.remarks if made else ())
@@ -107,8 +107,7 @@ class Surveyed:
             found += [
                 f"  note: {one.subject}, {one.path}: {one.said}" for one in self.rendered.remarks
             ]
-            if self.rendered.keep_cr:
-                found.append(f"  note: {KEEP_CR}")
+            found += [f"  note: {note}" for note in self.rendered.notes]
         said = [(one.line, one.hint) for one in self.obstacles]
         said += [(self.refused, self.hint)] if self.refused else []
         found += [f"  refused: {line}{f'; {hint}' if hint else ''}" for line, hint in said]

@@ -13,10 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from dmabuf_patchgen.errors import NotInTree, UserError
-from dmabuf_patchgen.tree import content, git
+from dmabuf_patchgen.tree import content, git, subdirectory
 
-#: How a file begins that stands for one which Git LFS keeps elsewhere.
-_LFS = b"version https://git-lfs.github.com/spec/"
 #: So many symbolic links may follow one another before it is a circle.
 _LINKS = 40
 
@@ -69,11 +67,13 @@ class KernelTree(Tree):
     """A tree as its user has it, and not as a series leaves it.
 
     place: where it lies, a repository or a directory; commit: its commit, None where there is
-    none; root: the directory that holds its files, None for a revision.
+    none; known_as: that commit by the name that the user's own repository has for it;
+    root: the directory that holds its files, None for a revision.
     """
 
     place: Path
     commit: str | None = None
+    known_as: str | None = None
     root: Path | None = None
 
     @property
@@ -96,6 +96,10 @@ class KernelTree(Tree):
         why: what cannot be had without one, hint: what to do then. Raises UserError.
         """
 
+    @abstractmethod
+    def as_objects(self) -> "GitTree":
+        """Itself, where its files are a repository's objects, to export them. Raises UserError."""
+
 
 class GitTree(KernelTree):
     """The tree of a commit, read from the repository's objects."""
@@ -106,7 +110,7 @@ class GitTree(KernelTree):
         self.repo = repo
         self.place = repo
         self.revision = revision
-        self.commit = git.commit_id(repo, revision)
+        self.commit = self.known_as = git.commit_id(repo, revision)
         self.label = f"{repo} at {revision}"
         self._objects = git.ObjectReader(repo)
         self._directories: dict[str, dict[str, git.TreeEntry]] = {}
@@ -151,6 +155,9 @@ class GitTree(KernelTree):
     def as_revision(self, why: str, hint: str) -> "GitTree":
         return self
 
+    def as_objects(self) -> "GitTree":
+        return self
+
     def close(self) -> None:
         """End the git process that reads objects."""
         self._objects.close()
@@ -169,6 +176,26 @@ class GitTree(KernelTree):
             body = self._objects.read(name)[1] if name else b""
             self._directories[path] = git.parse_tree(body, len(self.commit) // 2)
         return self._directories[path]
+
+
+class SubdirectoryTree(GitTree):
+    """A kernel that a repository has in a subdirectory, at a revision.
+
+    To all that reads it, it is a repository of its own; patches are from its own root, and are
+    applied with `git am --directory`. A branch of it would be none of the user's.
+    """
+
+    def __init__(self, repo: Path, revision: str, prefix: str) -> None:
+        whole = git.commit_id(repo, revision)
+        super().__init__(*subdirectory.borrowed(repo, whole, prefix))
+        self.place = repo / prefix
+        self.revision = revision
+        self.known_as = whole
+        self.label = f"{self.place} at {revision}"
+        self.prefix = prefix
+
+    def as_revision(self, why: str, hint: str) -> GitTree:
+        raise UserError(f"{self.label}: a subdirectory of a repository{why}", hint)
 
 
 class DirectoryTree(KernelTree):
@@ -213,6 +240,9 @@ class DirectoryTree(KernelTree):
 
     def as_revision(self, why: str, hint: str) -> GitTree:
         raise UserError(f"{self.label}: not a git repository{why}", hint)
+
+    def as_objects(self) -> GitTree:
+        raise UserError(f"{self.label}: not a git repository, so there is nothing to export")
 
     def names(self, path: str) -> tuple[str, ...]:
         try:
@@ -269,11 +299,13 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
     if not where.is_dir():
         raise UserError(f"{where}: no such directory", "-C names a kernel tree")
     where = where.resolve()
-    # An unpacked source inside some other project's repository is no revision of that.
     unpacked = _is_kernel(where) and not os.path.lexists(where / ".git")
     repo = None if unpacked else git.toplevel(where)
     tree: KernelTree
-    if repo is None:
+    within = _within(where, base) if unpacked else None
+    if within:
+        tree = within
+    elif repo is None:
         if base is not None:
             raise UserError(f"{where}: --base needs a git repository, and this is a directory")
         tree = DirectoryTree(where)
@@ -282,17 +314,37 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
     wanted = {"Kbuild": "not a kernel tree", "drivers/dma-buf/dma-buf.c": "no dma-buf"}
     for path, what in wanted.items():
         if not tree.exists(path):
-            raise UserError(
-                f"{tree.label}: {what}: it has no {path}",
-                "-C names the root of a kernel tree, --base a revision of it",
-            )
-    core = "drivers/dma-buf/dma-buf.c"
-    if tree.read(core).startswith(_LFS):
-        raise UserError(
-            f"{tree.label}: {core} is a pointer of Git LFS, and its content is elsewhere",
-            "git lfs pull there, and -C a copy of the checkout without its .git",
-        )
+            raise UserError(f"{tree.label}: {what}: it has no {path}", _root_of(tree))
     return tree
+
+
+def _within(where: Path, base: str | None) -> "SubdirectoryTree | None":
+    """The tree of an unpacked kernel that a repository around it has committed.
+
+    None where no repository has: an unpacked source inside some other project's is no
+    revision of that.
+    """
+    revision = "HEAD" if base is None else base
+    try:
+        repo = git.toplevel(where)
+        if repo is None or repo == where or not where.is_relative_to(repo):
+            return None
+        prefix = where.relative_to(repo).as_posix()
+        if not subdirectory.holds(repo, revision, prefix):
+            return None
+    except UserError:
+        # That git cannot read what is around a directory is nothing to the directory.
+        return None
+    return SubdirectoryTree(repo, revision, prefix)
+
+
+def _root_of(tree: KernelTree) -> str:
+    """What to do where the root of a tree is no kernel: it may lie further down."""
+    hint = "-C names the root of a kernel tree, --base a revision of it"
+    if not isinstance(tree, GitTree):
+        return hint
+    found = [name for name in subdirectory.kernels(tree.repo, tree.commit) if name]
+    return f"there is one in {found[0]}: -C {tree.repo / found[0]}" if found else hint
 
 
 def _is_kernel(root: Path) -> bool:

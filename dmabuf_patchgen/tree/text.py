@@ -19,7 +19,7 @@ _RST_UNDERLINE = re.compile(rb"^([=\-~^\"'`#*+.:_])\1{2,}[ \t]*$")
 def kconfig_entries(body: bytes, symbol: str) -> list[Span]:
     """Entries of a symbol in a Kconfig file, without the blank lines after them."""
     starts = [*_KCONFIG_ENTRY.finditer(body)]
-    ends = [m.start() for m in starts[1:]] + [len(body)]
+    ends = [*(m.start() for m in starts[1:]), len(body)][: len(starts)]
     wanted = re.compile(rb"(menu)?config[ \t]+" + re.escape(symbol.encode()) + rb"\s*$")
     found = []
     for match, end in zip(starts, ends, strict=True):

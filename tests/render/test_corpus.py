@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.series import attempt
 from dmabuf_patchgen.tree.facts import TreeFacts
-from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree, open_tree
+from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
 
 PFNMAP, MAP_INFO, EXPORTER = "dma-buf-pfnmap", "dma-buf-map-info", "dma-buf-test-exporter"
@@ -450,8 +449,10 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0bf4\nsize 42
 
 def test_a_pointer_of_git_lfs_is_told_for_what_it_is(tmp_path: Path) -> None:
     root = tiny.tree(tmp_path / "tree", drivers_dma_buf_dma_buf_c=POINTER)
-    with pytest.raises(UserError, match=r"dma-buf\.c is a pointer of Git LFS"):
-        open_tree(root)
+    made = attempt(tiny.environment(tmp_path / "t"), DirectoryTree(root), ["toy"], {})
+    assert {one.said for one in made.obstacles} == {
+        "drivers/dma-buf/dma-buf.c: a pointer of Git LFS, and its content is elsewhere"
+    }
 
 
 def test_a_merge_with_its_marks_is_told_for_what_it_is(tmp_path: Path) -> None:
