@@ -26,6 +26,11 @@ from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, type
     type=click.Path(path_type=Path),
     help="What prove wrote of this series; the cover letter tells it.",
 )
+@click.option(
+    "--allow-other-base",
+    is_flag=True,
+    help="Take evidence of another tree; the cover letter says that it is.",
+)
 @click.option("--signoff", is_flag=True, help="Add your Signed-off-by to patches and cover.")
 @click.option("--to", multiple=True, metavar="ADDRESS", help="One more recipient in To.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="One more recipient in Cc.")
@@ -46,6 +51,7 @@ def command(
     slug: str | None,
     directory: Path | None,
     evidence: Path | None,
+    allow_other_base: bool,
     signoff: bool,
     to: tuple[str, ...],
     cc: tuple[str, ...],
@@ -87,6 +93,7 @@ def command(
         base=where.base,
         slug=slug,
         evidence=proofs.load(evidence) if evidence else None,
+        allow_other_base=allow_other_base,
         signoff=signoff,
         to=to,
         cc=cc,

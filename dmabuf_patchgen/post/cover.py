@@ -81,14 +81,16 @@ def cover(
     *,
     version: int,
     evidence: Evidence | None,
+    elsewhere: bool,
     checked: tuple[str, ...],
     base: str,
 ) -> Cover:
     """The letter for rendered series, of which at least one has a patch.
 
     version: of the posting, from 1; evidence: of a proof of these patches, None if there is
-    none; checked: names of the checks that every patch passed; base: what the first patch
-    applies to. Raises UserError if a template or history.toml is wrong.
+    none; elsewhere: whether that was on another tree than the series applies to; checked: names
+    of the checks that every patch passed; base: what the first patch applies to.
+    Raises UserError if a template or history.toml is wrong.
     """
     numbered = [
         (patch.series, Numbered(number, patch.template, patch.commit.subject))
@@ -122,6 +124,7 @@ def cover(
         "open": open_,
         "version": version,
         "evidence": evidence,
+        "elsewhere": elsewhere,
         "checked": checked,
         "base": base,
         "tool": f"dmabuf-patchgen {__version__}",

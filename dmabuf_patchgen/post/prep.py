@@ -40,7 +40,8 @@ class PrepOptions:
     """What the user asked prep for.
 
     names, typed: series and parameters as for render; base: as given with --base, None for
-    HEAD; to, cc: added to those of the tree's MAINTAINERS.
+    HEAD; allow_other_base: whether evidence may be of another tree; to, cc: added to those of
+    the tree's MAINTAINERS.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class PrepOptions:
     base: str | None
     slug: str | None = None
     evidence: Evidence | None = None
+    allow_other_base: bool = False
     signoff: bool = False
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
@@ -123,7 +125,7 @@ def plan(
         environment, tree, options.names, options.typed, author, signoff=options.signoff
     )
     if options.evidence:
-        _must_match(tree, options.evidence, draft.mails)
+        _must_match(tree, options.evidence, draft.mails, options.allow_other_base)
     report = _checked(tree, draft, options, progress, check=not dry_run)
     progress("collecting recipients")
     series = [catalogue.load(environment, one) for one in draft.rendered.series]
@@ -137,6 +139,7 @@ def plan(
         draft.rendered,
         version=version.record.revision,
         evidence=options.evidence,
+        elsewhere=options.evidence is not None and options.evidence.tree.id != tree.id,
         checked=report.checks if report and not report.failed else (),
         base=_told_base(tree, base),
     )
@@ -312,12 +315,20 @@ def _told_base(tree: GitTree, name: str) -> str:
     return f"Linux {tree.version}, commit {tree.commit[:12]}"
 
 
-def _must_match(tree: GitTree, evidence: Evidence, made: Sequence[Mail]) -> None:
+def _must_match(
+    tree: GitTree, evidence: Evidence, made: Sequence[Mail], allow_other_base: bool
+) -> None:
     ids = [next(iter(patch_ids(tree.repo, mail.content))) for mail in made]
     if not evidence.matches(ids):
         raise UserError(
             "the evidence is of other patches than these",
             "give the evidence of this series, with these parameters, or none",
+        )
+    if evidence.tree.id != tree.id and not allow_other_base:
+        raise UserError(
+            f"the evidence is of another tree than {tree.label}: of Linux "
+            f"{evidence.tree.version}, tree {evidence.tree.id[:12]}, and not {tree.id[:12]}",
+            "prove the series on this one, or let the letter say so: --allow-other-base",
         )
 
 

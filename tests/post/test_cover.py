@@ -68,7 +68,13 @@ def evidence(root: Path, **changed: Any) -> Evidence:
 
 
 def letter(rendered: Rendered, **given: Any) -> Cover:
-    defaults = {"version": 1, "evidence": None, "checked": CHECKS, "base": "v6.12"}
+    defaults = {
+        "version": 1,
+        "evidence": None,
+        "elsewhere": False,
+        "checked": CHECKS,
+        "base": "v6.12",
+    }
     return cover(Environment(), rendered, **{**defaults, **given})
 
 
@@ -255,6 +261,9 @@ def test_what_booted_is_told_from_the_evidence(reference: Tree, tmp_path: Path) 
         "2 tests fail without the series for the reason that they name and pass with it. "
         "1 control passes on both. 1 other test says the same on both." in text
     )
+    other = "That is another tree than the one that the series applies to, which was not booted."
+    assert other not in text
+    assert other in one_line(letter(rendered, evidence=proof, elsewhere=True).body)
     command = re.search(r"To repeat it:\n\n((?:  .*\n)+)", tested)
     assert command and command[1].count("\\\n") == 1
     assert command[1].replace("\\\n", "").split() == proof.command.split()
@@ -329,7 +338,15 @@ def toy(root: Path, changed: Mapping[str, str]) -> Cover:
     rendered = render(
         environment, DirectoryTree(tiny.tree(root / "tree")), ["toy"], {"loud": "yes"}
     )
-    return cover(environment, rendered, version=1, evidence=None, checked=("sparse",), base="v6.12")
+    return cover(
+        environment,
+        rendered,
+        version=1,
+        evidence=None,
+        elsewhere=False,
+        checked=("sparse",),
+        base="v6.12",
+    )
 
 
 def test_a_series_of_somebody_elses(tmp_path: Path) -> None:
@@ -378,4 +395,12 @@ def test_a_series_without_a_letter(tmp_path: Path, name: str) -> None:
     (tmp_path / "t" / name).unlink()
     rendered = render(environment, DirectoryTree(tiny.tree(tmp_path / "tree")), ["toy"], {})
     with pytest.raises(UserError, match=name.rpartition("/")[2]):
-        cover(environment, rendered, version=1, evidence=None, checked=(), base="v6.12")
+        cover(
+            environment,
+            rendered,
+            version=1,
+            evidence=None,
+            elsewhere=False,
+            checked=(),
+            base="v6.12",
+        )

@@ -466,15 +466,17 @@ def test_a_directory_without_git(
     assert not (tmp_path / "out").exists()
 
 
-def evidence(path: Path, patch_ids: list[str]) -> Path:
+def evidence(path: Path, patch_ids: list[str], tree: str) -> Path:
     held = copy.deepcopy(SHOWN)
+    held["tree"]["id"] = tree
     held["patch_ids"] = patch_ids
     path.write_text(json.dumps(held))
     return path
 
 
 def test_evidence(developer: Developer, tmp_path: Path) -> None:
-    other = evidence(tmp_path / "other.json", ["0" * 40])
+    tree = git(developer.repo, "rev-parse", "master^{tree}").strip()
+    other = evidence(tmp_path / "other.json", ["0" * 40], tree)
     assert developer.refused("--evidence", other) == (
         "the evidence is of other patches than these; give the evidence of this series, "
         "with these parameters, or none"
@@ -484,12 +486,24 @@ def test_evidence(developer: Developer, tmp_path: Path) -> None:
     assert "Nothing was booted for this posting" in letter(developer)
     log = git(developer.repo, "log", "--reverse", "-p", "--full-index", f"master..{REF}")
     lines = git(developer.repo, "patch-id", "--stable", stdin=log.encode()).splitlines()
-    own = evidence(tmp_path / "own.json", [line.split()[0] for line in lines])
+    ids = [line.split()[0] for line in lines]
+    own = evidence(tmp_path / "own.json", ids, tree)
     developer.prep("--evidence", own)
     assert "Nothing was booted" not in letter(developer)
     assert f"QEMU {SHOWN['runner']['qemu']}" in letter(developer)
     # A Signed-off-by is no change of a patch.
     developer.prep("--slug", "signed", "--signoff", "--evidence", own)
+    # Booted on another kernel than the series applies to.
+    elsewhere = evidence(tmp_path / "elsewhere.json", ids, "1" * 40)
+    assert developer.refused("--slug", "elsewhere", "--evidence", elsewhere) == (
+        f"the evidence is of another tree than {developer.repo} at HEAD: of Linux "
+        f"{SHOWN['tree']['version']}, tree 111111111111, and not {tree[:12]}; prove the series "
+        "on this one, or let the letter say so: --allow-other-base"
+    )
+    said = "That is another tree than the one that the series applies to"
+    assert said not in " ".join(letter(developer).split())
+    developer.prep("--evidence", elsewhere, "--allow-other-base")
+    assert said in " ".join(letter(developer).split())
 
 
 # The gate.
