@@ -17,7 +17,7 @@ _ESCAPE = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Before a kernel message where printk.time is on, with CONFIG_PRINTK_CALLER as well.
-_STAMP = re.compile(r".*\[ *[0-9]+\.[0-9]{6}\](?:\[ *[TC][0-9]+\])? ")
+_STAMP = re.compile(r"\[ *+[0-9]++\.[0-9]{6}\](?:\[ *+[TC][0-9]++\])?+ ")
 #: How messages of what ends a kernel begin, on 5.10 to 7.3, x86 and arm64.
 _FATAL = re.compile(
     r"kernel BUG at |BUG: |Oops|Unable to handle kernel |Internal error: |PANIC: |"
@@ -130,5 +130,7 @@ def _message(line: str) -> str:
     A kernel message may have come into the middle of a line of a test's, whose comments
     begin with a hash.
     """
-    text = _STAMP.sub("", line)
-    return "" if text == line and line.startswith("#") else text
+    # Looked for one by one: a pattern that ends with the last of them would be tried at every
+    # letter of a line without one.
+    begin = max((stamp.end() for stamp in _STAMP.finditer(line)), default=0)
+    return "" if not begin and line.startswith("#") else line[begin:]

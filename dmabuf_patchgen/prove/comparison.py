@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests said on two kernels, held against each other and against what was expected."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.prove import ktap
@@ -44,20 +46,21 @@ def read(boots: Iterable[tuple[Sequence[str], Boot]]) -> dict[TestName, TestRun]
 
 def _read(names: Sequence[str], boot: Boot) -> dict[TestName, TestRun]:
     found: dict[TestName, TestRun] = {}
+    unfinished = _unfinished(boot)
     log = ktap.parse(boot.tests)
     programs = {_program(test.name): test for test in log.tests}
     for leaf in log.leaves():
         program = _program(leaf.path[0])
-        found[program, " ".join(leaf.path[1:])] = _test_run(leaf.test, boot)
+        found[program, " ".join(leaf.path[1:])] = _test_run(leaf.test, unfinished)
     for name in names:
         program = name.rpartition(":")[2]
         test = programs.get(program)
         if test is None or ktap.ENDED in test.problems:
             # What of its tests is not there has not come to its turn.
-            found[program, ""] = _unfinished(boot, "")
+            found[program, ""] = unfinished
         elif test.subtests and _is_odd(test):
             # It has more to tell than its tests have.
-            found[program, ""] = _test_run(test, boot)
+            found[program, ""] = _test_run(test, unfinished)
     return found
 
 
@@ -73,13 +76,14 @@ def _is_odd(test: ktap.Test) -> bool:
     return bool(test.problems)
 
 
-def _test_run(test: ktap.Test, boot: Boot) -> TestRun:
+def _test_run(test: ktap.Test, unfinished: TestRun) -> TestRun:
+    """What a test came to. unfinished: what one came to that tells no result."""
     outcome = _OUTCOMES[test.status]
     if test.subtests and test.problems:
         outcome = Outcome.FAIL
     text = "\n".join(test.diagnostics)
     if ktap.NO_RESULT in test.problems:
-        return _unfinished(boot, text)
+        return unfinished if unfinished.outcome is Outcome.CRASH else replace(unfinished, text=text)
     if outcome is Outcome.PASS:
         return TestRun(outcome, "", text)
     if outcome is Outcome.SKIP:
@@ -91,9 +95,10 @@ def _test_run(test: ktap.Test, boot: Boot) -> TestRun:
     return TestRun(outcome, _line(why), text)
 
 
-def _unfinished(boot: Boot, text: str) -> TestRun:
+def _unfinished(boot: Boot) -> TestRun:
+    """What tests without a result came to: worked out once, as it takes all of a console."""
     if boot.status is BootStatus.POWER_OFF:
-        return TestRun(Outcome.FAIL, "it did not tell a result", text)
+        return TestRun(Outcome.FAIL, "it did not tell a result", "")
     return TestRun(Outcome.CRASH, _line(f"{boot.status.value}: {boot.trouble}"), boot.kernel_log)
 
 
@@ -171,13 +176,19 @@ def _that_tells(base: TestRun, tip: TestRun, expectation: Expectation) -> tuple[
         if tip.outcome is Outcome.PASS:
             return Verdict.NOT_PROVED, "passes without the series as well"
         return Verdict.REGRESSION, f"with the series: {tip.why}"
-    if base.outcome is not expectation.base or not expectation.says.search(base.text):
+    if base.outcome is not expectation.base or not _says(expectation.says, base.text):
         return Verdict.NOT_PROVED, f"another reason without the series: {base.why}"
     if tip.outcome is Outcome.PASS:
         return Verdict.PROVED, ""
     if tip.outcome is Outcome.CRASH and base.outcome is Outcome.FAIL:
         return Verdict.REGRESSION, f"with the series: {tip.why}"
     return Verdict.NOT_PROVED, f"with the series as well: {tip.why}"
+
+
+@lru_cache(maxsize=16)
+def _says(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether it stands there: looked for once in the log that all tests without a result share."""
+    return pattern.search(text) is not None
 
 
 def _control(base: TestRun, tip: TestRun) -> tuple[Verdict, str]:

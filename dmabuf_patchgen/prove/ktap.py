@@ -133,6 +133,8 @@ class _Level:
     problems: list[str] = field(default_factory=list)
     #: Diagnostics of the test whose result comes next.
     pending: list[str] = field(default_factory=list)
+    #: So deep are the subtests of its tests.
+    height: int = 0
     #: Why a plan says that there is nothing to run.
     skipped: str | None = None
 
@@ -195,6 +197,7 @@ class _Level:
             self._add(name, status, reason)
             return
         group.end()
+        self.height = max(self.height, group.height + 1)
         if status is Status.SKIP:
             reason = reason or group.skipped or ""
         elif group.skipped is not None:
@@ -209,6 +212,7 @@ class _Level:
     def abandon(self, group: "_Level") -> None:
         """Add a group whose result never came."""
         group.end()
+        self.height = max(self.height, group.height + 1)
         self._add(
             self.running or group.name or f"#{self.last + 1}",
             Status.FAIL,
@@ -290,6 +294,10 @@ class _Reader:
             self._around(width).problems.append(f"a kernel message cuts off: {found[0].strip()}")
             return
         group = self._close(width)
+        if group and group.height >= _DEPTH:
+            # Lines that stand further out each time: no test has so many groups around it.
+            self._levels[0].abandon(group)
+            group = None
         if level := self._enter(width):
             name, status, reason = _said(found["ok"] == "ok", rest)
             level.take(None if number is None else int(number), name, status, reason, group)

@@ -12,6 +12,7 @@ from dmabuf_patchgen.kernel import console
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.initramfs import SCRIPTS
 from dmabuf_patchgen.prove import ktap
+from tests.growth import is_linear
 
 CONSOLES = Path(__file__).parent / "consoles"
 
@@ -145,6 +146,19 @@ def test_anything_can_be_read(said: bytes) -> None:
     how = console.status(text, 0, late=False)
     one = boot(text, how, "why")
     assert isinstance(one.tests + one.kernel_log + one.trouble, str)
+
+
+@pytest.mark.parametrize("piece", ["x", "[", "[ ", "[ 1.", "[    1.000000]", "# ", "Kernel panic - ", "\r"])
+def test_a_line_of_any_length_is_read_in_time(piece: str) -> None:
+    def console_of(length: int) -> str:
+        return f"{piece * length}\n[    1.000000] Kernel panic - not syncing: no init\n"
+
+    def read(said: str) -> str:
+        assert console.status(said, None, late=False) is BootStatus.PANIC
+        return Boot(said, BootStatus.PANIC, 1.0, "qemu 1", "tcg").trouble
+
+    assert read(console_of(9)) == "Kernel panic - not syncing: no init"
+    assert is_linear(console_of, read, 10_000)
 
 
 def test_the_guest_prints_the_lines_that_are_looked_for() -> None:

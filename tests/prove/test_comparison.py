@@ -9,6 +9,7 @@ from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.prove import comparison
 from dmabuf_patchgen.prove.evidence import Outcome, Result
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
+from tests.growth import is_linear
 
 NAMES = ("drivers/dma-buf:toy", "drivers/dma-buf:other")
 BUG = "kernel BUG at mm/memory.c:2414!"
@@ -155,6 +156,29 @@ def test_a_program_that_fails_though_its_tests_pass() -> None:
 def test_a_program_that_loses_a_result() -> None:
     short = Boot(boot("pass").console.replace("# 1..1", "# 1..2"), *_rest(boot("pass")))
     assert result(boot("pass"), short, name="toy").verdict.value == "regression"
+
+
+@pytest.mark.parametrize("ended", [BootStatus.POWER_OFF, BootStatus.PANIC, BootStatus.HANG])
+def test_any_number_of_tests_without_result_is_told_in_time(ended: BootStatus) -> None:
+    def booted(number: int) -> tuple[list[str], Boot]:
+        names = [f"dma-buf:p{n}" for n in range(number)]
+        began = "".join(f"# selftests: {n.replace(':', ': ')}\n#  RUN  x ...\n" for n in names)
+        said = f"dmabuf-patchgen: tests begin\nTAP version 13\n1..{number}\n{began}{BUG}\n"
+        return names, Boot(said, ended, 1.0, "qemu 7.2.22", "tcg")
+
+    says = re.compile("no such words")
+    crashes = [
+        Expectation(f"p{n}", ("*",), Outcome.CRASH, says, "it works", "toy/proof.toml, test 1")
+        for n in range(3)
+    ]
+
+    def compared(given: tuple[list[str], Boot]) -> tuple[Result, ...]:
+        said = comparison.read([given])
+        return comparison.compare(said, said, Expectations(tuple(crashes), ()), ["p0", "p1", "p2"])
+
+    wanted = Outcome.FAIL if ended is BootStatus.POWER_OFF else Outcome.CRASH
+    assert {one.base for one in compared(booted(5))} == {wanted}
+    assert is_linear(booted, compared, 200)
 
 
 def test_an_expectation_of_no_test_is_told() -> None:

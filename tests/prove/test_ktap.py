@@ -420,6 +420,17 @@ def test_deeper_and_deeper_is_read() -> None:
     assert ktap.parse(text).leaves()
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_further_and_further_out_is_read(width: int) -> None:
+    """Each line could be the result of the group before it."""
+    lines = [f"{' ' * width * n}ok 1 t{n}\n" for n in reversed(range(1000))]
+    log = ktap.parse("".join(lines))
+    depth = max(len(leaf.path) for leaf in log.leaves())
+    assert depth <= 18
+    # What is not taken for a group is no pass.
+    assert any(test.status is Status.FAIL and ktap.ENDED in test.problems for test in log.tests)
+
+
 def test_five_megabytes_take_seconds_and_not_minutes() -> None:
     text = recorded("boot-7.3-runner")
     text *= 5_000_000 // len(text)
