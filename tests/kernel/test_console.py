@@ -148,7 +148,9 @@ def test_anything_can_be_read(said: bytes) -> None:
     assert isinstance(one.tests + one.kernel_log + one.trouble, str)
 
 
-@pytest.mark.parametrize("piece", ["x", "[", "[ ", "[ 1.", "[    1.000000]", "# ", "Kernel panic - ", "\r"])
+@pytest.mark.parametrize(
+    "piece", ["x", "[", "[ ", "[ 1.", "[    1.000000]", "# ", "Kernel panic - ", "\r"]
+)
 def test_a_line_of_any_length_is_read_in_time(piece: str) -> None:
     def console_of(length: int) -> str:
         return f"{piece * length}\n[    1.000000] Kernel panic - not syncing: no init\n"
