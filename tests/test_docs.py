@@ -271,6 +271,16 @@ def test_example(example: Example) -> None:
         assert _applied(example) == example.after
 
 
+def test_the_example_of_the_harness() -> None:
+    (block,) = (b for b in blocks(CHECKOUT / "docs" / "templates.md") if b.info == "python")
+    names: dict[str, Any] = {}
+    exec(block.body, names)  # the document's own code
+    tests = [test for name, test in names.items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for test in tests:
+        test()
+
+
 def test_an_example_applied_twice_is_present_or_nothing_new() -> None:
     for example in EXAMPLES:
         if not example.refused:

@@ -110,7 +110,16 @@ class Source:
 
     def missing(self, what: str, wanted: Sequence[bytes], scope: Span) -> PlaceError:
         """The error for tokens that are not in a scope, telling what is there instead."""
-        stop, length = Tokens(self.body, scope).nearest(wanted)
+        tokens = Tokens(self.body, scope)
+        decoys = tokens.find(wanted) if self.is_c else []
+        if decoys:
+            line = line_number(self.body, tokens.spans(decoys[0], 1)[0].start)
+            return PlaceError(
+                Why.MISSING,
+                f"{self.path}: {what}: what line {line} has is no such code, but a comment, "
+                "a string or never compiled",
+            )
+        stop, length = tokens.nearest(wanted)
         there = f"line {line_number(self.body, stop)} has {line_text(self.body, stop)!r}"
         if not length:
             first = b" ".join(wanted[:6]).decode(errors="replace")

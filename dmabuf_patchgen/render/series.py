@@ -57,6 +57,13 @@ def attempt(
     Raises UserError for wrong templates and parameters, and not for obstacles in the tree.
     """
     series = [catalogue.load(environment, name) for name in dict.fromkeys(names)]
+    return stack(environment, tree, series, typed)
+
+
+def stack(
+    environment: Environment, tree: Tree, series: Sequence[Series], typed: Mapping[str, str]
+) -> Rendered:
+    """The same for series that are loaded."""
     given = _given(series, typed)
     state = Overlay(tree, {})
     account = _Account()
