@@ -70,7 +70,12 @@ def must_be_code(source: Source, point: int) -> None:
 def must_be_unconditional(source: Source, place: Place, made: Sequence[list[Span]]) -> None:
     """Raise Doubt where all that makes a hunk present stands under somebody's #if."""
     if source.is_c and made:
-        hidden = [spans for spans in made if _deeper(source.c, place, spans[0].start)]
+        lexical = source.c.lexical
+        hidden = [
+            spans
+            for spans in made
+            if _deeper(source.c, place, spans[0].start, lexical.branches(spans[0].start))
+        ]
         if len(hidden) == len(made):
             raise Doubt(Why.CONDITIONAL, "is there already, but under an #if", hidden[0][0].start)
 
@@ -81,6 +86,16 @@ def behind_comments(source: Source, end: int) -> int | None:
         return None
     try:
         return source.c.lexical.line_after(end)
+    except Doubt:
+        return None
+
+
+def before_comments(source: Source, start: int) -> int | None:
+    """The line of code that has only comments before it on its own; None if it has more."""
+    if not source.is_c or source.c.lexical.kind(start) is Kind.COMMENT:
+        return None
+    try:
+        return source.c.lexical.line_before(start)
     except Doubt:
         return None
 
@@ -96,7 +111,8 @@ def must_stand_well(source: Source, place: Place, run: Run, changed: Span) -> No
     if run.removed:
         _one_for_one(source.c, run)
         return
-    if not _shows_directive(run.hunk) and _deeper(source.c, place, changed.start):
+    branches = lexical.branches_of_new(changed.start)
+    if not _shows_directive(run.hunk) and _deeper(source.c, place, changed.start, branches):
         raise Doubt(
             Why.CONDITIONAL, "new lines would be under an #if that the hunk does not show",
             changed.start,
@@ -104,7 +120,7 @@ def must_stand_well(source: Source, place: Place, run: Run, changed: Span) -> No
     if run.before and not run.behind:
         _not_only_body(source.c, run.before[-1].end, run.match)
     elif run.behind and not run.before:
-        _not_body(source.c, run.behind[0].start)
+        _not_body(source.c, run.behind[0].start, Lexical(run.added).code())
 
 
 def _has_code(text: bytes) -> bool:
@@ -116,25 +132,16 @@ def _shows_directive(hunk: Hunk) -> bool:
     return any(directive.name in CONDITIONALS for directive in lexical.directives)
 
 
-def _deeper(c: CFile, place: Place, offset: int) -> bool:
+def _deeper(c: CFile, place: Place, offset: int, branches: Sequence[Branch]) -> bool:
     """Whether a byte stands under an #if that what the place names does not stand under."""
-    base: tuple[Branch, ...] = c.base(place.scope.start if place.definition else offset)
-    return len(c.lexical.branches(offset)) > len(base)
+    return len(branches) > len(c.base(place.scope.start if place.definition else offset))
 
 
-def _not_body(c: CFile, start: int) -> None:
-    """Raise Doubt where what begins there is the body of an `if` or a loop without braces."""
-    if _begins_statement(c, start):
+def _not_body(c: CFile, start: int, added: bytes) -> None:
+    """Raise Doubt where new statements would be the body of an `if` or a loop without braces."""
+    last = c.lexical.code_before(start)
+    if added.rstrip()[-1:] in (b";", b"}") and c.body[last : last + 1] != b",":
         c.begins(start)
-
-
-def _begins_statement(c: CFile, start: int) -> bool:
-    node = c.innermost(Span(start, start + 1))
-    while node is not None and node.start_byte == start:
-        if flow.is_statement(node):
-            return True
-        node = node.parent
-    return False
 
 
 def _not_only_body(c: CFile, end: int, match: Span) -> None:
@@ -167,13 +174,9 @@ def _one_for_one(c: CFile, run: Run) -> None:
     if run.before and above >= run.before[0].start:
         # The hunk shows what it is the body of.
         return
-    if not _begins_statement(c, first.start) or c.body[last.end - 1 : last.end] not in (b";", b"}"):
-        return
-    try:
+    alone = c.lexical.word_at(above) in (b")", b"else", b"do")
+    if alone and c.body[last.end - 1 : last.end] in (b";", b"}") and _statements(run.added) != 1:
         c.begins(first.start)
-    except Doubt:
-        if _statements(run.added) != 1:
-            raise
 
 
 def _statements(text: bytes) -> int:

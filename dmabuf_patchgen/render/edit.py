@@ -247,7 +247,10 @@ def _between(hunk: Hunk, source: Source, places: list[Span | None], start: int, 
     following = next(span for span in places[end:] if span)
     point = line_start(body, following.start)
     if body[point : following.start].strip():
-        raise _in_mid_line(hunk, body, following.start)
+        above = beside.before_comments(source, following.start)
+        if above is None:
+            raise _in_mid_line(hunk, body, following.start)
+        point = above
     for span in places[end:]:
         if span:
             break

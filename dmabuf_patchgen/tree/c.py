@@ -58,11 +58,20 @@ _MEMBER_ENDED = (b";", b"{", b"}", b",")
 # What the kernel writes and C's grammar has not: annotations, and loops made by macros. They
 # are blanked for the parser, byte for byte, so that offsets stay right.
 _ANNOTATION = re.compile(
-    rb"\b__(?:user|iomem|percpu|rcu|force|must_check|always_inline|init|exit|maybe_unused)\b"
+    rb"\b(?:__(?:user|iomem|percpu|rcu|force|must_check|always_inline|maybe_unused"
+    rb"|(?:mem|net_)?init|(?:mem|net_)?exit|sched|ref|cold|always_unused)"
+    rb"|noinline_for_stack|noinline|asmlinkage|notrace)\b"
 )
 # A slot of a struct whose layout a vendor has frozen, which is a macro and no member to the parser.
 _SLOT = re.compile(rb"^[ \t]+\w*KABI_(?:RESERVE|USE)\w*\([^()\n]*\)[ \t]*;?", re.M)
 _COMMENT = re.compile(rb"/\*.*?\*/", re.S)
+# A type as an argument of a macro, such as container_of() and min_t(), or a parameter without
+# a name: as one word it is an expression as well.
+_TYPE = re.compile(
+    rb"((?:\w\(|,)\s*)"
+    rb"((?:const[ \t]+)?(?:(?:struct|union|enum)[ \t]+\w+"
+    rb"|(?:(?:unsigned|signed|long|short|int|char)\b[ \t]*)+)[ \t*]*)(?=\s*[,)])"
+)
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 _DEFINE = re.compile(rb"#\s*define\s+(\w+)")
 _INCLUDED = re.compile(r"<[^>]+>|\"[^\"]+\"")
@@ -80,7 +89,13 @@ def _parser() -> Parser:
 def _plain(body: bytes) -> bytes:
     body = _ANNOTATION.sub(lambda match: b" " * len(match.group()), body)
     body = _SLOT.sub(lambda match: b" " * len(match.group()), body)
+    body = _TYPE.sub(lambda match: match[1] + _one_word(match[2]), body)
     return _LOOP.sub(lambda match: b"if".ljust(len(match.group())), body)
+
+
+def _one_word(text: bytes) -> bytes:
+    word = re.sub(rb"[ \t*]", b"_", text.rstrip())
+    return (word[:1].upper() + word[1:]).ljust(len(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +123,15 @@ class CFile:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self._root = _parser().parse(_plain(body)).root_node
+        #: The same file as its characters are read.
+        self.lexical = Lexical(body)
+        self._root = _parser().parse(_plain(self.lexical.without_dead())).root_node
         self._tokens: dict[Span, Tokens] = {}
-
-    @cached_property
-    def lexical(self) -> Lexical:
-        """The same file as its characters are read."""
-        return Lexical(self.body)
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         """What the file defines and declares at file scope, in order, where it is compiled."""
-        return tuple(d for d in self._walk(self._root) if self.lexical.live(d.span.start))
+        return tuple(self._walk(self._root))
 
     @cached_property
     def errors(self) -> tuple[Span, ...]:
@@ -231,6 +243,10 @@ class CFile:
     def _heading(self, start: int) -> int:
         """The first line of the code that a definition begins with. Raises Doubt."""
         lexical = self.lexical
+        first = self.body.rfind(b"\n", 0, start) + 1
+        if not _ANNOTATION.sub(b"", self.body[first:start]).strip():
+            # The parser does not see an annotation that stands first.
+            start = first
         while True:
             line = lexical.line_before(start)
             last = lexical.code_before(line)
@@ -298,7 +314,7 @@ class CFile:
                 name_node = node.child_by_field_name("name")
                 if name_node is not None:
                     found.append((_text(name_node), span))
-        return [(name, span) for name, span in found if self.lexical.live(span.start)]
+        return found
 
     def before_member(self, definition: Definition, member: Span) -> int:
         """The line before a member and the comments that belong to it. Raises Doubt."""
@@ -419,7 +435,7 @@ class CFile:
         word = self.lexical.word_at(last)
         if word not in _ENDED:
             line = line_number(self.body, max(last, 0))
-            raise Doubt(Why.NOT_ALONE, f"belongs to what stands before it, line {line}", start)
+            raise Doubt(Why.NOT_ALONE, f"belongs to what stands in line {line}", start)
 
     def ended(self, end: int) -> None:
         """Raise Doubt where what ends there goes on with an `else`, or does not end at all."""
@@ -462,8 +478,7 @@ class CFile:
             for label in _cases(body):
                 value = label.child_by_field_name("value")
                 name = f"case {_text(value)}" if value is not None else "default"
-                if self.lexical.live(label.start_byte):
-                    found.append((name, Span(label.start_byte, label.end_byte)))
+                found.append((name, Span(label.start_byte, label.end_byte)))
         return found
 
     def before_label(self, function: Definition, label: Span) -> int:

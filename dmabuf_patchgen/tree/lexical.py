@@ -35,6 +35,8 @@ CONDITIONALS = frozenset(
     {b"if", b"ifdef", b"ifndef", b"elif", b"elifdef", b"elifndef", b"else", b"endif"}
 )
 
+_ENDINGS = CONDITIONALS - {b"if", b"ifdef", b"ifndef"}
+
 
 class Doubt(Exception):
     """Something cannot be edited, or nothing can stand beside it.
@@ -206,6 +208,15 @@ class Lexical:
             text[start:end] = re.sub(rb"[^\n]", b" ", self.body[start:end])
         return bytes(text)
 
+    def without_dead(self) -> bytes:
+        """The file with what is never compiled made blank, byte for byte."""
+        if not self._conditionals.dead:
+            return self.body
+        text = bytearray(self.body)
+        for start, end in self._conditionals.dead:
+            text[start:end] = re.sub(rb"[^\n]", b" ", self.body[start:end])
+        return bytes(text)
+
     def live(self, offset: int) -> bool:
         """Whether a byte can be compiled at all: not under `#if 0` and the like."""
         dead = self._conditionals.dead
@@ -216,6 +227,12 @@ class Lexical:
         """The branches of #if that a byte stands in, outermost first, without a header's guard."""
         changes, stacks = self._conditionals.changes, self._conditionals.stacks
         return stacks[bisect_right(changes, offset) - 1]
+
+    def branches_of_new(self, point: int) -> tuple[Branch, ...]:
+        """The branches of #if that new lines stand in at the start of a line."""
+        directive = self.directive(point)
+        ends = directive and directive.span.start == point and directive.name in _ENDINGS
+        return self.branches(point - 1 if ends and point else point)
 
     def code_before(self, offset: int) -> int:
         """The last byte of code before a byte, past comments and directives; -1 if none."""
