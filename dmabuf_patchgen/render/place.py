@@ -113,7 +113,7 @@ class Source:
         tokens = Tokens(self.body, scope)
         decoys = tokens.find(wanted) if self.is_c else []
         if decoys:
-            line = line_number(self.body, tokens.spans(decoys[0], 1)[0].start)
+            line = line_number(self.body, decoys[0][0].start)
             return PlaceError(
                 Why.MISSING,
                 f"{self.path}: {what}: what line {line} has is no such code, but a comment, "

@@ -59,9 +59,7 @@ class Sides:
 
     def _found(self, signs: str) -> list[list[Span]]:
         if not self._source.is_c:
-            tokens = Tokens(self._source.body, self._scope)
-            wanted = words(self._text(signs))
-            return [tokens.spans(at, len(wanted)) for at in tokens.find(wanted)]
+            return Tokens(self._source.body, self._scope).find(words(self._text(signs)))
         typed: list[Word] = kinds(self._text(signs), self._begins_in_comment)
         return self._source.c.matches(typed, self._scope) if typed else []
 

@@ -58,7 +58,7 @@ _MEMBER_ENDED = (b";", b"{", b"}", b",")
 # What the kernel writes and C's grammar has not: annotations, and loops made by macros. They
 # are blanked for the parser, byte for byte, so that offsets stay right.
 _ANNOTATION = re.compile(
-    rb"\b(?:__(?:user|iomem|percpu|rcu|force|must_check|always_inline|maybe_unused"
+    rb"(?:__(?:user|iomem|percpu|rcu|force|must_check|always_inline|maybe_unused"
     rb"|(?:mem|net_)?init|(?:mem|net_)?exit|sched|ref|cold|always_unused)"
     rb"|noinline_for_stack|noinline|asmlinkage|notrace)\b"
 )
@@ -68,8 +68,7 @@ _COMMENT = re.compile(rb"/\*.*?\*/", re.S)
 # A type as an argument of a macro, such as container_of() and min_t(), or a parameter without
 # a name: as one word it is an expression as well.
 _TYPE = re.compile(
-    rb"((?:\w\(|,)\s*)"
-    rb"((?:const[ \t]+)?(?:(?:struct|union|enum)[ \t]+\w+"
+    rb"([(,]\s*)((?:const[ \t]+)?(?:(?:struct|union|enum)[ \t]+\w+"
     rb"|(?:(?:unsigned|signed|long|short|int|char)\b[ \t]*)+)[ \t*]*)(?=\s*[,)])"
 )
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
@@ -87,15 +86,32 @@ def _parser() -> Parser:
 
 
 def _plain(body: bytes) -> bytes:
-    body = _ANNOTATION.sub(lambda match: b" " * len(match.group()), body)
-    body = _SLOT.sub(lambda match: b" " * len(match.group()), body)
-    body = _TYPE.sub(lambda match: match[1] + _one_word(match[2]), body)
+    body = _ANNOTATION.sub(_blank_word, body)
+    if b"KABI_" in body:
+        body = _SLOT.sub(_blank_word, body)
+    body = _TYPE.sub(_one_word, body)
+    if b"for_each" not in body:
+        return body
     return _LOOP.sub(lambda match: b"if".ljust(len(match.group())), body)
 
 
-def _one_word(text: bytes) -> bytes:
-    word = re.sub(rb"[ \t*]", b"_", text.rstrip())
-    return (word[:1].upper() + word[1:]).ljust(len(text))
+def _is_word(byte: bytes) -> bool:
+    return byte.isalnum() or byte == b"_"
+
+
+def _blank_word(match: re.Match[bytes]) -> bytes:
+    # Asked here, as a pattern that begins with a sign is found quickly.
+    part = _is_word(match.string[max(match.start() - 1, 0) : match.start()])
+    return match[0] if part else b" " * len(match[0])
+
+
+def _one_word(match: re.Match[bytes]) -> bytes:
+    before = match.string[max(match.start() - 1, 0) : match.start()]
+    if match[0].startswith(b"(") and not _is_word(before):
+        # A cast, and no call.
+        return match[0]
+    word = re.sub(rb"[ \t*]", b"_", match[2].rstrip())
+    return match[1] + (word[:1].upper() + word[1:]).ljust(len(match[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,6 @@ class CFile:
         #: The same file as its characters are read.
         self.lexical = Lexical(body)
         self._root = _parser().parse(_plain(self.lexical.without_dead())).root_node
-        self._tokens: dict[Span, Tokens] = {}
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
@@ -354,10 +369,9 @@ class CFile:
 
         What is never compiled has none.
         """
-        tokens = self._tokens.setdefault(scope, self.tokens(scope))
+        tokens = self.tokens(scope)
         found = []
-        for at in tokens.find([word for word, _ in wanted]):
-            spans = tokens.spans(at, len(wanted))
+        for spans in tokens.find([word for word, _ in wanted]):
             if self.lexical.live(spans[0].start) and all(
                 self.lexical.kind(span.start) is kind
                 for span, (_, kind) in zip(spans, wanted, strict=True)

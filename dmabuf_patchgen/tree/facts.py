@@ -62,6 +62,8 @@ class TreeFacts:
         In a C file they have to be code: neither comment nor string, nor never compiled.
         """
         body = self._read(path)
+        if not all(word in body for word in words(code.encode())):
+            return False
         spans = [Span(0, len(body))]
         if function:
             spans = [d.span for d in self._defined("function", function, path)]

@@ -4,11 +4,24 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import islice
 
 # Words and single signs, in comments and strings as well: context may reach into a comment,
 # and one rule serves C, Kconfig, Makefiles and .rst alike.
 _TOKEN = re.compile(rb"\w+|[^\w\s]")
+#: So many tokens are looked for before the rest is compared.
+_FIRST = 6
+
+
+@lru_cache(maxsize=512)
+def _sequence(tokens: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Tokens with any white space between them, none of which is part of a longer word."""
+    parts = [
+        rb"(?<!\w)%b(?!\w)" % word if word.isalnum() or b"_" in word else re.escape(word)
+        for word in tokens
+    ]
+    return re.compile(rb"\s*".join(parts))
 
 
 def words(text: bytes) -> list[bytes]:
@@ -44,16 +57,20 @@ class Tokens:
     def _texts(self) -> list[bytes]:
         return [self.body[start:end] for start, end in self._spans]
 
-    def find(self, wanted: Sequence[bytes]) -> list[int]:
-        """Indices of the tokens at which the wanted sequence begins."""
+    def find(self, wanted: Sequence[bytes]) -> list[list[Span]]:
+        """Where the wanted sequence is: of each match the places of its tokens."""
         stretch = self.body[self.span.start : self.span.end]
         if not wanted or not all(word in stretch for word in set(wanted)):
             return []
-        return [
-            at
-            for at in self._occurrences(wanted[0])
-            if self._texts[at : at + len(wanted)] == list(wanted)
-        ]
+        first, found, at = _sequence(tuple(wanted[:_FIRST])), [], 0
+        while match := first.search(stretch, at):
+            tokens = islice(_TOKEN.finditer(stretch, match.start()), len(wanted))
+            spans = [token.span() for token in tokens]
+            if [stretch[start:end] for start, end in spans] == list(wanted):
+                offset = self.span.start
+                found.append([Span(offset + start, offset + end) for start, end in spans])
+            at = match.start() + 1
+        return found
 
     def nearest(self, wanted: Sequence[bytes]) -> tuple[int, int]:
         """Byte at which the longest beginning of the wanted sequence stops, and its length.
@@ -71,10 +88,6 @@ class Tokens:
                 stop = min(at + length, len(self._spans) - 1)
                 best, where = length, self._spans[stop][0]
         return where, best
-
-    def spans(self, at: int, count: int) -> list[Span]:
-        """Places of `count` tokens from index `at` on."""
-        return [Span(*pair) for pair in self._spans[at : at + count]]
 
     def _occurrences(self, word: bytes) -> Iterator[int]:
         at = -1

@@ -46,7 +46,7 @@ def outcome(case: Case) -> str:
     if not same(done.body, expected):
         return "wrong"
     # A comment that belongs to a definition stays beside it.
-    new, belongs = done.body.find(b"patchgen_new"), done.body.find(b"BELONGS")
+    new, belongs = done.body.rfind(b"patchgen_new"), done.body.find(b"BELONGS")
     if case.form.name == "FUNCTION_BEFORE" and 0 <= belongs < new:
         return "wrong"
     if case.form.name == "FUNCTION_AFTER" and belongs > new:

@@ -230,8 +230,7 @@ def test_blanking_moves_nothing() -> None:
     body = b"int f(void __user *p)\n{\n\tlist_for_each_entry(x, l, y)\n\t\tg(x);\n\treturn 7;\n}\n"
     c = parse(body)
     assert text(c, only(c, "function", "f").span) == body.decode().rstrip("\n")
-    (at,) = c.tokens(only(c, "function", "f").span).find([b"return", b"7"])
-    token = c.tokens(only(c, "function", "f").span).spans(at, 1)[0]
+    ((token, _),) = c.tokens(only(c, "function", "f").span).find([b"return", b"7"])
     statement = c.statement(only(c, "function", "f"), token)
     assert text(c, statement) == "return 7;"
 
