@@ -57,6 +57,8 @@ def _run(arguments: list[str]) -> int:
         # The reader of a pipe has seen enough; keep Python from flushing into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except RecursionError:
+        return _fail("a file that was read is nested too deeply", "", Exit.USER)
     except MemoryError:
         return _fail("out of memory", "", Exit.USER)
     except OSError as error:
@@ -67,6 +69,8 @@ def _run(arguments: list[str]) -> int:
 
 def _fail(message: str, hint: str, code: int) -> int:
     said = " ".join(f"{message}; {hint}".split()) if hint else " ".join(message.split())
+    # What a tree or a program said may have escapes for a terminal in it.
+    said = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)
     print(f"dmabuf-patchgen: {said}", file=sys.stderr)
     return code
 

@@ -105,6 +105,8 @@ def run(
     check is set, or if it takes longer than timeout.
     """
     require(argv[0])
+    if any("\0" in word for word in argv):
+        raise UserError(f"{_shortened(shlex.join(argv))}: an argument has a byte that is NUL")
     where = f"cd {shlex.quote(str(cwd))} && " if cwd else ""
     _LOG.info("(%s%s)", where, shlex.join(argv))
     with subprocess.Popen(

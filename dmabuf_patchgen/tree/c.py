@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from dmabuf_patchgen.errors import Why
+from dmabuf_patchgen.errors import UserError, Why
 from dmabuf_patchgen.tree import flow
 from dmabuf_patchgen.tree.lexical import CONDITIONALS, Branch, Doubt, Kind, Lexical, Word
 from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, words
@@ -22,6 +22,9 @@ from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, words
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
+#: Bytes. The syntax tree of a file is some 80 times as large; mainline's largest file with code
+#: has less than 1 MB, and only generated tables of registers have more than this.
+_LARGEST = 4 << 20
 # Nodes that may hold definitions of file scope.
 _HOLDERS = frozenset(
     {
@@ -130,7 +133,15 @@ class Definition:
 
 @lru_cache(maxsize=64)
 def parse(body: bytes) -> CFile:
-    """A C file, parsed once however often it is asked about: most patches leave most files be."""
+    """A C file, parsed once however often it is asked about: most patches leave most files be.
+
+    Raises UserError for one that is larger than any that people write.
+    """
+    if len(body) > _LARGEST:
+        raise UserError(
+            f"a C file of {len(body) / (1 << 20):.1f} MB is not parsed",
+            f"the largest that is has {_LARGEST >> 20} MB",
+        )
     return CFile(body)
 
 

@@ -163,7 +163,9 @@ class TreeFacts:
             if mapping and f"<{mapping[4] or mapping[2]}>".lower() == address.lower():
                 if (mapping[3] or "").strip().lower() not in ("", name.lower()):
                     continue
-                return f"{(mapping[1] or name).strip()} <{mapping[2]}>"
+                person = f"{(mapping[1] or name).strip()} <{mapping[2]}>"
+                # It goes into a message, which is text.
+                return person if person.isprintable() else known
         return known
 
     def _read(self, path: str) -> bytes:

@@ -192,6 +192,14 @@ class TreeEntry(NamedTuple):
     oid: str
 
 
+def too_large(place: str, size: int) -> UserError:
+    """The error for what is larger than a source file."""
+    return UserError(
+        f"{place} has {size >> 20} MB, which is no source file",
+        f"the largest that is read has {LARGEST >> 20} MB",
+    )
+
+
 class ObjectReader:
     """Objects of a repository by id, through one `git cat-file --batch` process."""
 
@@ -199,8 +207,11 @@ class ObjectReader:
         self._repo = repo
         self._child: subprocess.Popen[bytes] | None = None
 
-    def read(self, name: str) -> tuple[str, bytes]:
-        """Type and content of an object. Raises UserError if it cannot be had."""
+    def read(self, name: str, path: str = "") -> tuple[str, bytes]:
+        """Type and content of an object. Raises UserError if it cannot be had.
+
+        path: of the file that it is, for a message.
+        """
         child = self._started()
         assert child.stdin and child.stdout
         try:
@@ -217,10 +228,7 @@ class ObjectReader:
         if size > LARGEST:
             # Nothing else can be read behind it, and nobody waits for the end of it.
             self.close()
-            raise UserError(
-                f"{self._repo}: object {name} has {size >> 20} MB, which is no source file",
-                f"the largest that is read has {LARGEST >> 20} MB",
-            )
+            raise too_large(f"{self._repo}: {path or name}", size)
         body = child.stdout.read(size)
         child.stdout.read(1)
         return head[1].decode(), body

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The source of a kernel: a git revision or a directory, read and never written."""
 
-import errno
 import os
 import posixpath
 import re
@@ -17,10 +16,17 @@ from dmabuf_patchgen.tree import content, git, subdirectory
 
 #: So many symbolic links may follow one another before it is a circle.
 _LINKS = 40
+#: Bytes of a version, which is part of a file's and a directory's name on every running kernel.
+_VERSION = 64
+#: Git's modes of what can be read.
+_FILES = ("100644", "100755")
 
 
 class Tree(ABC):
-    """A kernel tree. Paths are relative to its root, with slashes."""
+    """A kernel tree. Paths are relative to its root, with slashes, and stay inside of it.
+
+    What is absolute, or climbs out with `..` or over a link, is not there.
+    """
 
     #: What to call the tree in a message.
     label: str
@@ -55,12 +61,15 @@ class Tree(ABC):
             )
         )
         try:
-            return "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
+            version = "{VERSION}.{PATCHLEVEL}.{SUBLEVEL}{EXTRAVERSION}".format(**part)
         except KeyError as error:
             raise UserError(
                 f"{self.label}: Makefile sets no {error.args[0]}, as that of a kernel does",
                 "-C names the root of a kernel tree",
             ) from None
+        if not version.isprintable() or len(version) > _VERSION:
+            raise UserError(f"{self.label}: {version[:_VERSION]!r} is no version of a kernel")
+        return version
 
 
 class KernelTree(Tree):
@@ -122,24 +131,50 @@ class GitTree(KernelTree):
         return self._files[path]
 
     def _read(self, path: str) -> bytes:
-        name = path
-        for _ in range(_LINKS):
-            entry = self._entry(name)
-            if entry is None or entry.mode == "40000":
-                break
-            body = self._objects.read(entry.oid)[1]
-            if entry.mode != "120000":
-                return body
-            target = posixpath.join(posixpath.dirname(name), os.fsdecode(body))
-            name = posixpath.normpath(target)
-        raise NotInTree(f"{self.label}: no file {path}")
+        place = self._resolved(path)
+        entry = None if place is None else self._entry(place)
+        if entry is None or entry.mode not in _FILES:
+            raise NotInTree(f"{self.label}: no file {path}")
+        return self._objects.read(entry.oid, path)[1]
 
     def mode(self, path: str) -> str | None:
-        entry = self._entry(path)
+        parent = self._resolved(posixpath.dirname(path))
+        if parent is None:
+            return None
+        entry = self._entry(posixpath.join(parent, posixpath.basename(path)))
         return entry.mode if entry else None
 
     def names(self, path: str) -> tuple[str, ...]:
-        return tuple(sorted(self._directory(path)))
+        place = self._resolved(path)
+        return () if place is None else tuple(sorted(self._directory(place)))
+
+    def _resolved(self, path: str) -> str | None:
+        """The place that a path leads to; None if there is none, or it is not in the tree."""
+        if path.startswith("/"):
+            return None
+        found: list[str] = []
+        left = path.split("/")
+        links = 0
+        while left:
+            name = left.pop(0)
+            if name == ".." and not found:
+                return None
+            if name == "..":
+                found.pop()
+            if name in ("", ".", ".."):
+                continue
+            entry = self._directory("/".join(found)).get(name)
+            if entry is None:
+                return None
+            if entry.mode != "120000":
+                found.append(name)
+                continue
+            links += 1
+            target = os.fsdecode(self._objects.read(entry.oid, path)[1])
+            if links > _LINKS or target.startswith("/"):
+                return None
+            left = [*target.split("/"), *left]
+        return "/".join(found)
 
     @cached_property
     def id(self) -> str:
@@ -207,29 +242,52 @@ class DirectoryTree(KernelTree):
         self.root = root
         self.place = root
         self.label = str(root)
+        self._real = Path(os.path.realpath(root))
 
     def read(self, path: str) -> bytes:
+        found = self._found(path)
+        if found is None or stat.S_ISDIR(found[1].st_mode):
+            raise NotInTree(f"{self.label}: no file {path}")
+        place, said = found
         try:
-            return (self.root / path).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotInTree(f"{self.label}: no file {path}") from None
+            # It may grow while it is read.
+            with place.open("rb") as file:
+                body = b"" if said.st_size > git.LARGEST else file.read(git.LARGEST + 1)
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise NotInTree(f"{self.label}: no file {path}") from None
-            raise UserError(f"{self.root / path}: {error.strerror}") from None
+            raise UserError(f"{place}: {error.strerror}") from None
+        size = max(said.st_size, len(body))
+        if size > git.LARGEST:
+            raise git.too_large(str(place), size)
+        return body
 
     def mode(self, path: str) -> str | None:
+        found = self._found(path)
+        if found is None:
+            return None
+        if stat.S_ISDIR(found[1].st_mode):
+            return "40000"
+        return "100755" if found[1].st_mode & stat.S_IXUSR else "100644"
+
+    def _found(self, path: str) -> tuple[Path, os.stat_result] | None:
+        """Where a path leads and what is there; None if that is nothing, or not in the tree.
+
+        Raises UserError for what is neither file nor directory: it may have no end.
+        """
+        place = Path(os.path.realpath(self.root / path))
+        if not place.is_relative_to(self._real):
+            return None
         try:
-            found = (self.root / path).stat().st_mode
+            said = place.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if error.errno == errno.ELOOP:
-                return None
-            raise
-        if stat.S_ISDIR(found):
-            return "40000"
-        return "100755" if found & stat.S_IXUSR else "100644"
+            raise UserError(f"{place}: {error.strerror}") from None
+        if stat.S_ISLNK(said.st_mode):
+            # What is a link still leads in a circle.
+            return None
+        if not (stat.S_ISDIR(said.st_mode) or stat.S_ISREG(said.st_mode)):
+            raise UserError(f"{place}: is neither a file nor a directory", "a kernel has no such")
+        return place, said
 
     def is_link(self, path: str) -> bool:
         return (self.root / path).is_symlink()
@@ -245,10 +303,13 @@ class DirectoryTree(KernelTree):
         raise UserError(f"{self.label}: not a git repository, so there is nothing to export")
 
     def names(self, path: str) -> tuple[str, ...]:
-        try:
-            return tuple(sorted(entry.name for entry in (self.root / path).iterdir()))
-        except (FileNotFoundError, NotADirectoryError):
+        found = self._found(path)
+        if found is None or not stat.S_ISDIR(found[1].st_mode):
             return ()
+        try:
+            return tuple(sorted(entry.name for entry in found[0].iterdir()))
+        except OSError as error:
+            raise UserError(f"{found[0]}: {error.strerror}") from None
 
 
 class Overlay(Tree):
