@@ -5,13 +5,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import seal
+from dmabuf_patchgen.render.scratch import scratch_on
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
 from dmabuf_patchgen.xdg import cache
@@ -182,15 +182,13 @@ def _export(tree: GitTree, final: Path) -> None:
     partial = final.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    with tempfile.TemporaryDirectory() as scratch:
-        env = git.environment(GIT_INDEX_FILE=str(Path(scratch) / "index"))
-        git.git(tree.repo, "read-tree", tree.commit, env=env)
+    # Where no filter is configured that git would run for each file.
+    with scratch_on(tree.repo) as reader:
+        reader.git("read-tree", tree.commit)
         # The directory is the work tree, as a bare repository has none.
-        git.git(
-            tree.repo,
-            *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.symlinks=true"),
-            *("-c", "core.bare=false", f"--work-tree={partial}", "checkout-index", "--all"),
-            env=env,
+        reader.git(
+            *("-c", "core.symlinks=true", "-c", "core.bare=false"),
+            *(f"--work-tree={partial}", "checkout-index", "--all"),
         )
     _put(partial, final, content=False)
 

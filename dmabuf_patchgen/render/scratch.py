@@ -59,7 +59,7 @@ class Scratch:
         argv = ["git", "--git-dir", str(self.path), *args]
         done = process.run(argv, env=self._environment, stdin=stdin, check=False)
         if done.returncode:
-            raise UserError(f"git {args[0]} failed: {git.words(done)}")
+            raise UserError(f"git {git.verb(args)} failed: {git.words(done)}")
         return done
 
     def import_tree(self, files: Mapping[str, tuple[str, bytes]], who: bytes) -> str:

@@ -81,7 +81,7 @@ def git(
     """
     done = process.run(command(repo, *args), env=env or environment(), stdin=stdin, check=False)
     if check and done.returncode:
-        raise UserError(f"{repo}: git {_verb(args)} failed: {words(done)}")
+        raise UserError(f"{repo}: git {verb(args)} failed: {words(done)}")
     return done
 
 
@@ -92,11 +92,11 @@ def ask(repo: Path, *args: str) -> str | None:
     """
     done = git(repo, *args, check=False)
     if done.returncode not in (0, 1):
-        raise UserError(f"{repo}: git {_verb(args)} failed: {words(done)}", _REPAIR)
+        raise UserError(f"{repo}: git {verb(args)} failed: {words(done)}", _REPAIR)
     return done.text if not done.returncode else None
 
 
-def _verb(args: Sequence[str]) -> str:
+def verb(args: Sequence[str]) -> str:
     """The name of a command, which stands behind git's own options."""
     return next(
         (

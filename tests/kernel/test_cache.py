@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is kept between runs is whole, bounded, and follows what it was made from."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, seal
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
 from tests import damage, faults, repos
+from tests.planted import Planted
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,17 @@ def test_the_users_index_and_configuration_have_no_say(repo: Path) -> None:
     with cache.source_of(GitTree(repo, "main")) as (place, _):
         assert (place / "a.c").read_bytes() == b"1\n"
     assert (repo / ".git/index").read_bytes() == before
+
+
+def test_no_filter_is_run(repo: Path, tmp_path: Path) -> None:
+    """The control is git itself, which runs it for each file that it checks out."""
+    planted = Planted(repo, tmp_path / "planted")
+    with cache.source_of(GitTree(repo, "main")) as (place, _):
+        found = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    assert planted.run() == set() and found and all(found.values())
+    with contextlib.suppress(AssertionError):
+        repos.git(repo, "checkout-index", "--all", f"--prefix={tmp_path}/git/")
+    assert "filter.planted.smudge" in planted.run()
 
 
 def test_what_a_killed_export_left_is_neither_taken_nor_kept(repo: Path) -> None:
