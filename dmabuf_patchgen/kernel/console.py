@@ -81,7 +81,7 @@ class Boot:
         if self.status is BootStatus.LOST:
             return self.cause
         lines = self.console.splitlines()
-        said = [_message(line) for line in lines]
+        said = [message(line) for line in lines]
         if self.status is BootStatus.PANIC:
             return next(text[found.start() :] for text in said if (found := _FATAL.search(text)))
         last = [line.strip() for line in lines if line.strip()][-3:]
@@ -104,7 +104,7 @@ def status(console: str, returncode: int | None, *, late: bool) -> BootStatus:
     # A kernel may also panic on its way out.
     rest = console[off.end() :] if off else console
     # Most consoles need not be looked at line by line.
-    if _PANIC.search(rest) and any(_PANIC.search(_message(line)) for line in rest.splitlines()):
+    if _PANIC.search(rest) and any(_PANIC.search(message(line)) for line in rest.splitlines()):
         return BootStatus.PANIC
     if off and returncode == 0:
         return BootStatus.POWER_OFF
@@ -124,7 +124,7 @@ def _between(console: str, begin: str, end: str) -> str | None:
     return console[opened.end() : closed.start() if closed else None].lstrip("\n")
 
 
-def _message(line: str) -> str:
+def message(line: str) -> str:
     """A line as the kernel meant it; nothing of one that a test said.
 
     A kernel message may have come into the middle of a line of a test's, whose comments

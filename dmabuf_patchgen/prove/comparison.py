@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.reports import Report
 from dmabuf_patchgen.prove import ktap
-from dmabuf_patchgen.prove.evidence import Outcome, Result, Verdict
+from dmabuf_patchgen.prove.evidence import KernelReport, Outcome, Result, Verdict
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
 
 #: A test: its program, and its name in it, empty for a program that says nothing of its tests.
@@ -216,6 +217,31 @@ def _of_the_tree(base: TestRun, tip: TestRun) -> tuple[Verdict, str]:
     if base.outcome is Outcome.PASS or tip.outcome is Outcome.CRASH:
         return Verdict.REGRESSION, why
     return Verdict.NOT_PROVED, why
+
+
+def reported(
+    base: Sequence[Report], tip: Sequence[Report], expectations: Expectations
+) -> tuple[KernelReport, ...]:
+    """What the kernel reported, each once for a test, those of the tip first.
+
+    base, tip: what was reported without and with the series.
+    """
+    here, there = {one.fingerprint for one in base}, {one.fingerprint for one in tip}
+    once = {(one.fingerprint, one.test): one for one in (*base, *tip)}
+    ordered = sorted(once.values(), key=lambda one: one.fingerprint not in there)
+    return tuple(
+        KernelReport(
+            kind=one.kind.value,
+            line=_line(one.line),
+            function=one.function,
+            test=_line(one.test),
+            fingerprint=_line(one.fingerprint),
+            base=one.fingerprint in here,
+            tip=one.fingerprint in there,
+            wanted=expectations.why(one),
+        )
+        for one in ordered
+    )
 
 
 def stale(expectations: Expectations, names: Iterable[TestName]) -> tuple[str, ...]:

@@ -80,11 +80,30 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelReport:
+    """What the kernel reported of itself, on base or tip or both.
+
+    kind, line, function, test, fingerprint: see kernel/reports.py; wanted: why it should with the
+    series, empty if nobody asked for it.
+    """
+
+    kind: str
+    line: str
+    function: str
+    test: str
+    fingerprint: str
+    base: bool
+    tip: bool
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A proof. patch_ids: git patch-id --stable of each commit, in order.
 
-    problems: what speaks against the proof besides its tests, one line each; logs: consoles of
-    the boots by name, and what make said where it failed.
+    reports: what the kernel reported, each once for a test; problems: what speaks against the
+    proof besides its tests, one line each; logs: consoles of the boots by name, and what make
+    said where it failed.
     """
 
     tool: str
@@ -95,6 +114,7 @@ class Evidence:
     configuration: tuple[str, ...]
     patch_ids: tuple[str, ...]
     tests: tuple[Result, ...]
+    reports: tuple[KernelReport, ...]
     problems: tuple[str, ...]
     logs: Mapping[str, str]
     command: str
@@ -134,6 +154,7 @@ class Evidence:
                 }
                 for test in self.tests
             ],
+            "reports": [asdict(report) for report in self.reports],
             "problems": list(self.problems),
             "logs": dict(self.logs),
             "command": self.command,
@@ -220,6 +241,11 @@ class _Field:
             raise self.wrong("empty")
         return self.text()
 
+    def flag(self) -> bool:
+        if not isinstance(self.value, bool):
+            raise self.wrong("neither true nor false")
+        return self.value
+
     def one_of(self, kind: type[_Member]) -> _Member:
         known = {str(member.value): member for member in kind}
         if self.text() not in known:
@@ -247,14 +273,31 @@ def _evidence(whole: _Field) -> Evidence:
         configuration=tuple(one.said() for one in whole.under("configuration").entries()),
         patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
         tests=tests,
+        reports=tuple(map(_report, whole.under("reports").entries())),
         problems=tuple(one.said() for one in whole.under("problems").entries()),
         logs=whole.under("logs").texts(),
         command=whole.under("command").said(),
     )
+    new = [one for one in evidence.reports if one.tip and not one.base and not one.wanted]
+    if new and not evidence.problems:
+        raise whole.under("problems").wrong(f"nothing of {new[0].line!r}, which is new on the tip")
     # A verdict that says more than the tests do would end up in a cover letter.
     if verdict.value != evidence.verdict:
         raise verdict.wrong(f"{verdict.value!r} is not what the tests say")
     return evidence
+
+
+def _report(entry: _Field) -> KernelReport:
+    return KernelReport(
+        kind=entry.under("kind").said(),
+        line=entry.under("line").said(),
+        function=entry.under("function").text(),
+        test=entry.under("test").text(),
+        fingerprint=entry.under("fingerprint").said(),
+        base=entry.under("base").flag(),
+        tip=entry.under("tip").flag(),
+        wanted=entry.under("wanted").text(),
+    )
 
 
 def _result(entry: _Field) -> Result:

@@ -2,7 +2,6 @@
 """The proof of a series: kernels without and with it, built, booted and held against each other."""
 
 import json
-import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +13,14 @@ from dmabuf_patchgen import __version__, process
 from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture as architectures
-from dmabuf_patchgen.kernel import boots
+from dmabuf_patchgen.kernel import boots, reports
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.bootable import DoesNotBuild, State
 from dmabuf_patchgen.kernel.boots import Boots
 from dmabuf_patchgen.kernel.console import Boot
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
+from dmabuf_patchgen.kernel.reports import Report
 from dmabuf_patchgen.prove import comparison, expectation
 from dmabuf_patchgen.prove.comparison import TestName, TestRun
 from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
@@ -37,10 +37,6 @@ from dmabuf_patchgen.tree.source import KernelTree, Overlay
 #: The series whose driver base and tip get alike, for tests that need an exporter of their own.
 EXPORTER = "dma-buf-test-exporter"
 FILE = "evidence.json"
-#: What a kernel says when something is wrong with it, whatever its tests say.
-_TROUBLE = re.compile(
-    r"(?m)^.*(?:\bBUG: |\bOops: |general protection fault|INFO: task .* blocked).*$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,11 @@ class Proof:
             reasons = Counter(one.base_reason for one in tests if one.verdict is Verdict.PROVED)
             lines += [f"    without the series, {n}: {reason}" for reason, n in reasons.items()]
             lines += _against(tests)
+        lines += [
+            f"  reported without and with the series: {one.kind}: {one.line}"
+            for one in evidence.reports
+            if one.base and one.tip
+        ]
         lines += [f"  problem: {problem}" for problem in evidence.problems]
         return "\n".join([*lines, f"{evidence.verdict}: {_counts(evidence.tests)}"])
 
@@ -181,6 +182,7 @@ class _ProofRun:
         self.logs: dict[str, str] = {}
         self.boots: list[Boot] = []
         self.said: dict[str, dict[TestName, TestRun]] = {}
+        self.reports: dict[str, list[Report]] = {}
         self.symbols: tuple[str, ...] = ()
 
     def run(self, *, each_commit: bool) -> None:
@@ -215,7 +217,7 @@ class _ProofRun:
         self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests
     ) -> None:
         """Boot states one after the other; what an earlier call found is found anew."""
-        self.problems, self.logs, self.boots, self.said = [], {}, [], {}
+        self.problems, self.logs, self.boots, self.said, self.reports = [], {}, [], {}, {}
         for state in states:
             self._boot(self._states.index(state), state, kernels[state.label], tests)
 
@@ -224,6 +226,7 @@ class _ProofRun:
         alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
         shared = [name for name in tests.names if name not in alone]
         runs = []
+        self.reports[state.label] = []
         for names in filter(None, (shared, *([name] for name in alone))):
             boot = self._guests.boot(state.label, kernel, tests, names)
             what = "" if names is shared else f"-{names[0].rpartition(':')[2]}"
@@ -232,10 +235,20 @@ class _ProofRun:
             self.boots.append(boot)
             runs.append((names, boot))
             # Half-way, what takes the kernel down may still do so.
-            sound = where == "tip" or names is shared
-            if number and sound and (found := _TROUBLE.search(boot.kernel_log)):
-                self.problems.append(f"{state.label}, the kernel says: {found[0].strip()}")
+            if where in ("base", "tip") or names is shared:
+                self.reports[state.label] += reports.read(boot.kernel_log)
+        self._hold_reports(state)
         self.said[state.label] = comparison.read(runs)
+
+    def _hold_reports(self, state: State) -> None:
+        """Note what the kernel reports that it does not before the series, if nobody asked."""
+        before = {one.fingerprint for one in self.reports[self._states[0].label]}
+        told = dict.fromkeys(
+            f"{f' in {one.test}' if one.test else ''}: {one.kind.value}: {one.line}"
+            for one in self.reports[state.label]
+            if one.fingerprint not in before and not self._expected.why(one)
+        )
+        self.problems += [f"{state.label}, the kernel reports{what}" for what in told]
 
     def _hold_between(self, states: Sequence[State]) -> None:
         """Note what a test says half-way that it says neither before nor after the series."""
@@ -309,6 +322,11 @@ def _told(
         configuration=proof_run.symbols,
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
+        reports=comparison.reported(
+            proof_run.reports.get("before the series", []),
+            next(reversed(proof_run.reports.values()), []),
+            expected,
+        ),
         problems=tuple(problems),
         logs=proof_run.logs,
         command=_command(tree, options, kernels),

@@ -158,7 +158,7 @@ class TestBoot:
         self, lie: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[..., Boot]:
         monkeypatch.setattr(silence, "_LEAST", 1.0)
-        monkeypatch.setattr(silence, "_BOOTING", (0.1, 0.1))
+        monkeypatch.setattr(silence, "_LONGEST", (0.1, 0.1))
         self.told: list[str] = []
 
         def run(kvm: str, tcg: str, wanted: str | None = None) -> Boot:

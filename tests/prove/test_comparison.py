@@ -6,9 +6,10 @@ import re
 import pytest
 
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.reports import Kind, Report
 from dmabuf_patchgen.prove import comparison
 from dmabuf_patchgen.prove.evidence import Outcome, Result
-from dmabuf_patchgen.prove.expectation import Expectation, Expectations
+from dmabuf_patchgen.prove.expectation import AskedFor, Expectation, Expectations
 from tests.growth import is_linear
 
 NAMES = ("drivers/dma-buf:toy", "drivers/dma-buf:other")
@@ -196,3 +197,24 @@ def test_what_a_guest_says_stays_one_printable_line() -> None:
 
 def _rest(one: Boot) -> tuple[BootStatus, float, str, str]:
     return one.status, one.seconds, one.runner, one.accelerator
+
+
+def report(function: str, test: str = "toy", kind: Kind = Kind.WARNING) -> Report:
+    return Report(kind, f"{kind.value} at drivers/{function}.c:7", function, (function,), test)
+
+
+def test_reports_are_told_with_where_they_are_and_whether_they_should() -> None:
+    asked = AskedFor("toy-warn", Kind.WARNING, re.compile(r"drivers/loud\.c:"), "it is to warn")
+    expected = Expectations((), (), (asked,))
+    base = [report("old"), report("fixed", kind=Kind.BUG)]
+    tip = [report("old"), report("loud", "toy-warn"), report("loud"), report("new"), report("new")]
+    found = comparison.reported(base, tip, expected)
+    assert [(one.function, one.test, one.base, one.tip, one.wanted) for one in found] == [
+        ("old", "toy", True, True, ""),
+        ("loud", "toy-warn", False, True, "it is to warn"),
+        # Asked for by another test only.
+        ("loud", "toy", False, True, ""),
+        ("new", "toy", False, True, ""),
+        ("fixed", "toy", True, False, ""),
+    ]
+    assert found[0].fingerprint == "WARNING: old" and found[-1].kind == "BUG"

@@ -104,6 +104,9 @@ def test_a_key_of_a_test_that_is_missing(tmp_path: Path, key: str) -> None:
         ("tests.0", "ok", "tests[0]: not an object"),
         ("tests.0.base", "broken", "tests[0].base: 'broken' is none of pass, fail, skip, crash"),
         ("tests.0.base_reason", None, "tests[0].base_reason: not a text"),
+        ("reports", {}, "reports: not a list"),
+        ("reports.0.tip", 1, "reports[0].tip: neither true nor false"),
+        ("reports.0.line", "", "reports[0].line: empty"),
         ("logs", ["base.log"], "logs: not an object"),
         ("logs", {"a\nb": ""}, "logs: a name that is not a text of one line"),
         ("logs", {"base.log": 1}, "logs.base.log: not a text"),
@@ -148,6 +151,14 @@ def test_a_verdict_that_says_more_than_the_tests(
     tmp_path: Path, changes: tuple[tuple[str, Any], ...]
 ) -> None:
     assert "is not what the tests say" in refused(written(tmp_path, *changes))
+
+
+def test_a_report_that_is_new_and_that_nobody_asked_for_is_a_problem(tmp_path: Path) -> None:
+    assert "which is new on the tip" in refused(written(tmp_path, ("reports.0.wanted", "")))
+    unasked = ("reports.0.wanted", "")
+    assert load(written(tmp_path, unasked, ("reports.0.base", True))).proved
+    told = written(tmp_path, unasked, ("problems", ["it warns"]), ("verdict", "not proved"))
+    assert not load(told).proved
 
 
 def test_a_proof_that_failed_is_evidence_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.kernel.reports import Kind, Report
 from dmabuf_patchgen.prove import expectation
 from dmabuf_patchgen.prove.evidence import Outcome
 from dmabuf_patchgen.prove.expectation import Expectations
@@ -26,6 +27,13 @@ names = ["oops"]
 base = "crash"
 says = "kernel BUG"
 reason = "the kernel goes down"
+
+[[report]]
+program = "toy-warn"
+when = "fact.heap"
+kind = "WARNING"
+says = 'drivers/toy\\.c:'
+reason = "it is to warn"
 
 [[boot]]
 program = "toy-alone"
@@ -80,3 +88,31 @@ def test_a_wrong_file_is_named(tmp_path: Path, old: str, new: str, said: str) ->
     with pytest.raises(UserError, match=r"proof\.toml") as error:
         loaded(tmp_path, TOY.replace(old, new, 1))
     assert said in error.value.message
+
+
+def report(**more: str) -> Report:
+    line = "WARNING: CPU: 0 PID: 7 at drivers/toy.c:12 toy+0x1/0x2"
+    told = {"line": line, "function": "toy", "test": "toy-warn"} | more
+    return Report(kind=Kind(told.pop("kind", "WARNING")), frames=("toy",), **told)
+
+
+def test_a_report_that_a_test_is_there_for(tmp_path: Path) -> None:
+    found = loaded(tmp_path, TOY)
+    assert found.why(report()) == "it is to warn"
+    assert not found.why(report(kind="BUG"))
+    assert not found.why(report(test="toy"))
+    assert not found.why(report(line="WARNING: CPU: 0 PID: 7 at drivers/other.c:12 toy+0x1/0x2"))
+    assert not loaded(tmp_path, TOY, heap=False).why(report())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "WARNING"', 'kind = "REMARK"', "'REMARK' is not a valid Kind"),
+        ('reason = "it is to warn"', 'reason = ""', "report 1: reason has to be a text"),
+        ('reason = "it is to warn"', 'base = "fail"', "nothing is called base"),
+    ],
+)
+def test_a_report_that_is_declared_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        loaded(tmp_path, TOY.replace(old, new))

@@ -54,6 +54,14 @@ def test_both_series_are_proved(
     assert crashed == ["dma-buf-pfnmap-fault:pfn_fault.private_write"]
     assert len(evidence.patch_ids) == len(json.loads((out / "series.json").read_text())["patches"])
     assert "CONFIG_DMABUF_TEST_EXPORTER=y" in evidence.configuration
+    # What is new is what tests are there to provoke, and what is gone is what the series is for.
+    assert {one.test for one in evidence.reports if one.tip} == {
+        "dma-buf-pfnmap-warn", "dma-buf-pfnmap-kinds", "dma-buf-map-info-claims",
+    }  # fmt: skip
+    gone = [one for one in evidence.reports if not one.tip]
+    assert [(one.kind, one.function, one.test) for one in gone] == [
+        ("BUG", "vmf_insert_pfn_prot", "dma-buf-pfnmap-fault")
+    ]
     assert {path.name for path in out.iterdir()} == {
         "evidence.json", "series.json", "config", "base.log", "tip.log",
         "base-dma-buf-pfnmap-fault.log", "tip-dma-buf-pfnmap-fault.log",
@@ -213,6 +221,25 @@ def test_sabotage_is_caught(sabotaged: Sabotaged, what: str) -> None:
     wrong = {one["name"]: one for one in evidence["tests"] if one["why"]}
     assert wrong[test]["verdict"] == verdict, wrong
     assert said in wrong[test]["why"]
+
+
+def test_a_warning_that_no_test_asked_for(sabotaged: Sabotaged) -> None:
+    old, new = "+		return -EINVAL;", "+		return WARN_ON_ONCE(1) ? -EINVAL : -EINVAL;"
+    done = sabotaged(PFNMAP, _COW_TEMPLATE, old, new)
+    assert done.returncode == 2, done.stdout + done.stderr
+    evidence = json.loads(done.stdout)
+    # Every test says what it should.
+    assert not [one["why"] for one in evidence["tests"] if one["why"]]
+    assert evidence["problems"]
+    for problem in evidence["problems"]:
+        assert re.match(
+            r"after patch \d+/\d+, the kernel reports in dma-buf-pfnmap\S*: WARNING: .*"
+            r"drivers/dma-buf/dma-buf\.c:",
+            problem,
+        )
+    unasked = [one for one in evidence["reports"] if one["tip"] and not one["wanted"]]
+    assert len(unasked) == len(evidence["problems"])
+    assert {one["kind"] for one in unasked} == {"WARNING"}
 
 
 def test_a_commit_that_does_not_build(sabotaged: Sabotaged) -> None:
