@@ -140,6 +140,8 @@ _COPY = re.compile(r"\.(?:isra|constprop|part|cold|llvm)\b.*")
 #: What differs from boot to boot in a line: addresses, numbers, names with a number.
 _VARYING = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+")
 _FRAMES = 3
+#: A kernel's own lines have less than a thousand characters; of others no more is looked at.
+_LINE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ def _read(lines: Iterable[str]) -> Iterator[Report]:
     #: Whether a report may only be followed by one with the same cause.
     ended = False
     for line in lines:
-        if begun := _TEST.search(line):
+        if begun := _TEST.search(line[:_LINE]):
             test = begun[1] or begun[2]
-        text = console.message(line)
+        text = console.message(line)[:_LINE]
         kind = _kind(text)
         if kind is None:
             if opened and _closes(text, opened):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dmabuf_patchgen.kernel import console, reports
 from dmabuf_patchgen.kernel.initramfs import SCRIPTS
 from dmabuf_patchgen.kernel.reports import Kind, Report
+from tests.growth import is_linear
 
 CONSOLES = Path(__file__).parent / "consoles"
 REPORTS = Path(__file__).parent / "reports"
@@ -268,6 +269,17 @@ def test_what_a_test_says_of_a_report_is_none() -> None:
     assert not reports.read("# kernel BUG at drivers/toy.c:12!\n")
     torn = "# ok 1 so[    1.000000] kernel BUG at drivers/toy.c:12!\n"
     assert [found.kind for found in reports.read(torn)] == [Kind.BUG]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "BUG a (Tainted: (", "in a:1 ", "at 0:0 a", "# selftests: a", "[    1.000000] ", "x" * 70,
+        "WARNING: CPU: 0 PID: 87 at drivers/toy.c:12 toy_open+0x1f/0x30\n toy_write+0x24/0x60\n",
+    ],
+)  # fmt: skip
+def test_reading_takes_time_in_proportion(line: str) -> None:
+    assert is_linear(lambda size: line * size, reports.read, 2000)
 
 
 @given(st.text())
