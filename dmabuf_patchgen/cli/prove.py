@@ -22,6 +22,11 @@ from dmabuf_patchgen.errors import Exit
 )
 @click.option("--each-commit", is_flag=True, help="Boot every commit, not first and last only.")
 @click.option(
+    "--bisect",
+    metavar="PROGRAM:TEST",
+    help="Tell with which commit tests change. A shell pattern.",
+)
+@click.option(
     "--runner",
     type=click.Choice(["qemu", "vng"]),
     default="qemu",
@@ -59,6 +64,7 @@ def command(
     typed: tuple[str, ...],
     directory: Path | None,
     each_commit: bool,
+    bisect: str | None,
     runner: str,
     accelerator: str | None,
     limit: float,
@@ -80,6 +86,7 @@ def command(
     Examples:
       dmabuf-patchgen -C ~/linux --base v6.12 prove dma-buf-pfnmap -o proof
       dmabuf-patchgen -C ~/linux prove dma-buf-pfnmap -p severity=refuse --each-commit
+      dmabuf-patchgen -C ~/linux prove dma-buf-map-info --bisect 'dma-buf-map-info:*'
       ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- \\
           dmabuf-patchgen -C ~/linux prove dma-buf-pfnmap dma-buf-map-info -o proof-arm64
     """
@@ -98,6 +105,7 @@ def command(
         accelerator=accelerator,
         limit=limit,
         each_commit=each_commit,
+        bisect=bisect,
         kept=not no_cache,
         jobs=jobs or 0,
     )

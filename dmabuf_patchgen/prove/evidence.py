@@ -98,12 +98,24 @@ class KernelReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The commit with which a test comes to what it does with the series.
+
+    patch: its number, from 1 on.
+    """
+
+    name: str
+    patch: int
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A proof. patch_ids: git patch-id --stable of each commit, in order.
 
-    reports: what the kernel reported, each once for a test; problems: what speaks against the
-    proof besides its tests, one line each; logs: consoles of the boots by name, and what make
-    said where it failed.
+    reports: what the kernel reported, each once for a test; changes: where that was asked, the
+    commits with which tests change; problems: what speaks against the proof besides its tests,
+    one line each; logs: consoles of the boots by name, and what make said where it failed.
     """
 
     tool: str
@@ -115,6 +127,7 @@ class Evidence:
     patch_ids: tuple[str, ...]
     tests: tuple[Result, ...]
     reports: tuple[KernelReport, ...]
+    changes: tuple[Change, ...]
     problems: tuple[str, ...]
     logs: Mapping[str, str]
     command: str
@@ -155,6 +168,7 @@ class Evidence:
                 for test in self.tests
             ],
             "reports": [asdict(report) for report in self.reports],
+            "changes": [asdict(change) for change in self.changes],
             "problems": list(self.problems),
             "logs": dict(self.logs),
             "command": self.command,
@@ -241,6 +255,11 @@ class _Field:
             raise self.wrong("empty")
         return self.text()
 
+    def number(self) -> int:
+        if type(self.value) is not int or self.value < 1:
+            raise self.wrong("not a number from 1 on")
+        return self.value
+
     def flag(self) -> bool:
         if not isinstance(self.value, bool):
             raise self.wrong("neither true nor false")
@@ -274,6 +293,7 @@ def _evidence(whole: _Field) -> Evidence:
         patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
         tests=tests,
         reports=tuple(map(_report, whole.under("reports").entries())),
+        changes=tuple(map(_change, whole.under("changes").entries())),
         problems=tuple(one.said() for one in whole.under("problems").entries()),
         logs=whole.under("logs").texts(),
         command=whole.under("command").said(),
@@ -297,6 +317,14 @@ def _report(entry: _Field) -> KernelReport:
         base=entry.under("base").flag(),
         tip=entry.under("tip").flag(),
         wanted=entry.under("wanted").text(),
+    )
+
+
+def _change(entry: _Field) -> Change:
+    return Change(
+        name=entry.under("name").said(),
+        patch=entry.under("patch").number(),
+        subject=entry.under("subject").said(),
     )
 
 

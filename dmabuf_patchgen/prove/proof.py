@@ -21,9 +21,9 @@ from dmabuf_patchgen.kernel.console import Boot
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.kernel.reports import Report
-from dmabuf_patchgen.prove import comparison, expectation
+from dmabuf_patchgen.prove import bisection, comparison, expectation
 from dmabuf_patchgen.prove.comparison import TestName, TestRun
-from dmabuf_patchgen.prove.evidence import Accelerator, Evidence, Result, Runner, Verdict
+from dmabuf_patchgen.prove.evidence import Accelerator, Change, Evidence, Result, Runner, Verdict
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.render.environment import Environment, Facts
@@ -47,7 +47,8 @@ class ProofOptions:
     kvm or tcg, None for what this host is good for; limit: seconds for a boot; each_commit:
     whether to boot every commit; kept: whether to take what an earlier run built and booted;
     jobs: of make at the same time, 0 for as many as there are processors; base: the revision that
-    was asked for, None for HEAD.
+    was asked for, None for HEAD; bisect: a shell pattern of tests as PROGRAM:TEST, of which is told
+    with which commit they change.
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,7 @@ class ProofOptions:
     accelerator: str | None = None
     limit: float = 300
     each_commit: bool = False
+    bisect: str | None = None
     kept: bool = True
     jobs: int = 0
 
@@ -83,6 +85,11 @@ class Proof:
             reasons = Counter(one.base_reason for one in tests if one.verdict is Verdict.PROVED)
             lines += [f"    without the series, {n}: {reason}" for reason, n in reasons.items()]
             lines += _against(tests)
+        changes: dict[tuple[int, str], list[str]] = {}
+        for change in evidence.changes:
+            changes.setdefault((change.patch, change.subject), []).append(change.name)
+        for (patch, subject), names in sorted(changes.items()):
+            lines.append(f"  {_some(names)} changes with patch {patch}: {subject}")
         lines += [
             f"  reported without and with the series: {one.kind}: {one.line}"
             for one in evidence.reports
@@ -100,9 +107,13 @@ def _against(tests: Sequence[Result]) -> list[str]:
             found.setdefault((one.verdict.value, one.why), []).append(one.name)
     lines = []
     for (verdict, why), names in found.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines.append(f"    {verdict}: {names[0]}{more}: {why}")
+        lines.append(f"    {verdict}: {_some(names)}: {why}")
     return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names of tests, in a line."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _counts(tests: Sequence[Result]) -> str:
@@ -160,6 +171,8 @@ def prove(
         )
         proof_run = _ProofRun(kernels, guests, expected, states)
         proof_run.run(each_commit=options.each_commit)
+        if options.bisect and proof_run.said:
+            proof_run.bisect(options.bisect)
     return _told(tree, options, rendered, kernels, architecture, expected, proof_run)
 
 
@@ -184,6 +197,8 @@ class _ProofRun:
         self.said: dict[str, dict[TestName, TestRun]] = {}
         self.reports: dict[str, list[Report]] = {}
         self.symbols: tuple[str, ...] = ()
+        #: The number of the commit with which a test changes, where that was asked.
+        self.changes: dict[TestName, int] = {}
 
     def run(self, *, each_commit: bool) -> None:
         """Build every state, and boot the first and the last of them, or all."""
@@ -213,6 +228,35 @@ class _ProofRun:
         if each_commit:
             self._hold_between(patched[:-1])
 
+    def bisect(self, pattern: str) -> None:
+        """Find the commits with which tests change, after run(); boots a state for each step."""
+        last = len(self._states) - 1
+        base, tip = (self.said[self._states[number].label] for number in (0, last))
+        names = bisection.changing(pattern, base, tip)
+        if not names:
+            self.problems.append(f"--bisect: no test {pattern} changes with the series")
+        tests = self._kernels.tests(self._states[last])
+
+        def outcomes(number: int, names: Sequence[TestName]) -> Mapping[TestName, TestRun]:
+            state = self._states[number]
+            if state.label in self.said:
+                return self.said[state.label]
+            kernel, programs = self._kernels.kernel(state), {program for program, _ in names}
+            runs = []
+            for together in self._together(tests):
+                if programs & {name.rpartition(":")[2] for name in together}:
+                    boot = self._guests.boot(state.label, kernel, tests, together)
+                    runs.append((together, boot))
+            return comparison.read(runs)
+
+        self.changes = bisection.first_states(names, last, tip, outcomes)
+
+    def _together(self, tests: Tests) -> list[list[str]]:
+        """The programs of each boot: those that stand each other first, then each other one."""
+        alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
+        shared = [name for name in tests.names if name not in alone]
+        return [names for names in (shared, *([name] for name in alone)) if names]
+
     def _boot_all(
         self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests
     ) -> None:
@@ -222,20 +266,20 @@ class _ProofRun:
             self._boot(self._states.index(state), state, kernels[state.label], tests)
 
     def _boot(self, number: int, state: State, kernel: Kernel, tests: Tests) -> None:
-        """Boot a state: once for the programs that stand each other, once for each other one."""
-        alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
-        shared = [name for name in tests.names if name not in alone]
+        """Boot a state with all tests."""
         runs = []
         self.reports[state.label] = []
-        for names in filter(None, (shared, *([name] for name in alone))):
+        for names in self._together(tests):
             boot = self._guests.boot(state.label, kernel, tests, names)
-            what = "" if names is shared else f"-{names[0].rpartition(':')[2]}"
+            program = names[0].rpartition(":")[2]
+            alone = program in self._expected.alone
+            what = f"-{program}" if alone else ""
             where = {0: "base", len(self._states) - 1: "tip"}.get(number, f"patch-{number}")
             self.logs[f"{where}{what}.log"] = boot.console
             self.boots.append(boot)
             runs.append((names, boot))
             # Half-way, what takes the kernel down may still do so.
-            if where in ("base", "tip") or names is shared:
+            if where in ("base", "tip") or not alone:
                 self.reports[state.label] += reports.read(boot.kernel_log)
         self._hold_reports(state)
         self.said[state.label] = comparison.read(runs)
@@ -243,12 +287,15 @@ class _ProofRun:
     def _hold_reports(self, state: State) -> None:
         """Note what the kernel reports that it does not before the series, if nobody asked."""
         before = {one.fingerprint for one in self.reports[self._states[0].label]}
-        told = dict.fromkeys(
-            f"{f' in {one.test}' if one.test else ''}: {one.kind.value}: {one.line}"
-            for one in self.reports[state.label]
+        new = {
+            (one.fingerprint, one.test): one
+            for one in reversed(self.reports[state.label])
             if one.fingerprint not in before and not self._expected.why(one)
-        )
-        self.problems += [f"{state.label}, the kernel reports{what}" for what in told]
+        }
+        for one in reversed(new.values()):
+            where = f" in {one.test}" if one.test else ""
+            told = f"the kernel reports{where}: {one.kind.value}: {one.line}"
+            self.problems.append(f"{state.label}, {told}")
 
     def _hold_between(self, states: Sequence[State]) -> None:
         """Note what a test says half-way that it says neither before nor after the series."""
@@ -257,7 +304,7 @@ class _ProofRun:
             for name, said in self.said[state.label].items():
                 known = {one[name].outcome for one in (base, tip) if name in one}
                 if said.outcome not in known:
-                    told = f"{':'.join(filter(None, name))} is {said.outcome.value}"
+                    told = f"{bisection.full_name(name)} is {said.outcome.value}"
                     self.problems.append(f"{state.label}: {told}: {said.why}")
 
 
@@ -327,6 +374,10 @@ def _told(
             next(reversed(proof_run.reports.values()), []),
             expected,
         ),
+        changes=tuple(
+            Change(bisection.full_name(name), number, rendered.commits[number - 1].subject)
+            for name, number in proof_run.changes.items()
+        ),
         problems=tuple(problems),
         logs=proof_run.logs,
         command=_command(tree, options, kernels),
@@ -367,4 +418,6 @@ def _command(tree: KernelTree, options: ProofOptions, kernels: Kernels) -> str:
         words += ["--accel", options.accelerator]
     if options.each_commit:
         words.append("--each-commit")
+    if options.bisect:
+        words += ["--bisect", options.bisect]
     return shlex.join([*words, "-o", "proof"])

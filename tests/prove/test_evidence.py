@@ -107,6 +107,8 @@ def test_a_key_of_a_test_that_is_missing(tmp_path: Path, key: str) -> None:
         ("reports", {}, "reports: not a list"),
         ("reports.0.tip", 1, "reports[0].tip: neither true nor false"),
         ("reports.0.line", "", "reports[0].line: empty"),
+        ("changes.0.patch", 0, "changes[0].patch: not a number from 1 on"),
+        ("changes.0.patch", True, "changes[0].patch: not a number from 1 on"),
         ("logs", ["base.log"], "logs: not an object"),
         ("logs", {"a\nb": ""}, "logs: a name that is not a text of one line"),
         ("logs", {"base.log": 1}, "logs.base.log: not a text"),

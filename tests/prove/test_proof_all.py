@@ -35,3 +35,21 @@ def test_ten_proofs_in_a_row_say_the_same(cli: Cli, linux_612: Path, tmp_path: P
             del one["line"]
         said.append(evidence)
     assert all(one == said[0] for one in said)
+
+
+@pytest.mark.all
+def test_the_commit_with_which_tests_change(cli: Cli, linux_612: Path) -> None:
+    program = "dma-buf-map-info"
+    done = cli("-C", linux_612, "prove", *SERIES, "--bisect", f"{program}:*", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    evidence = json.loads(done.stdout)
+    proved = {
+        test["name"]
+        for test in evidence["tests"]
+        if test["verdict"] == "proved" and test["name"].startswith(f"{program}:")
+    }
+    assert {change["name"] for change in evidence["changes"]} == proved
+    # All of them ask by the ioctl, which one commit adds.
+    (patch,) = {change["patch"] for change in evidence["changes"]}
+    assert 1 < patch <= len(evidence["patch_ids"])
+    assert "IOCTL" in evidence["changes"][0]["subject"].upper()

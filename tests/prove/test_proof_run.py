@@ -18,6 +18,9 @@ STATES = (State("base", {}), State("tip", {}))
 class Kept:
     """Kernels that are all there."""
 
+    def build(self, state: State) -> None:
+        pass
+
     def kernel(self, state: State) -> Any:
         return SimpleNamespace(symbols=(), config="", key=state.label)
 
@@ -61,3 +64,34 @@ def test_nothing_is_booted_twice_where_kvm_holds() -> None:
     proof_run, guests = run(fails="")
     assert guests.booted == [("base", "kvm"), ("tip", "kvm")]
     assert {boot.accelerator for boot in proof_run.boots} == {"kvm"}
+
+
+class Changing:
+    """Boots of a kernel whose test passes from one patch on."""
+
+    accelerator: str | None = None
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.booted: list[str] = []
+
+    def boot(self, label: str, kernel: Any, tests: Any, names: Sequence[str]) -> Boot:
+        self.booted.append(label)
+        ok = "ok" if int(label) >= self.at else "not ok"
+        said = f"TAP version 13\n1..1\n# selftests: c: one\n# TAP version 13\n# 1..1\n# {ok} 1 t\n"
+        said += f"{ok} 1 selftests: c: one\n"
+        console = f"dmabuf-patchgen: tests begin\n{said}dmabuf-patchgen: tests end 0\n"
+        return Boot(console, BootStatus.POWER_OFF, 1.0, "qemu 9", "tcg")
+
+
+def test_a_test_is_followed_to_its_commit() -> None:
+    states = tuple(State(str(number), {}) for number in range(9))
+    guests = Changing(at=6)
+    proof_run = _ProofRun(cast(Kernels, Kept()), cast(Boots, guests), Expectations((), ()), states)
+    proof_run.run(each_commit=False)
+    assert guests.booted == ["0", "8"]
+    proof_run.bisect("one:*")
+    assert proof_run.changes == {("one", "t"): 6} and not proof_run.problems
+    assert guests.booted[2:] == ["4", "6", "5"]
+    proof_run.bisect("two:*")
+    assert proof_run.problems == ["--bisect: no test two:* changes with the series"]
