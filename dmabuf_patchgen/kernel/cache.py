@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import seal
+from dmabuf_patchgen.kernel import paths, seal
 from dmabuf_patchgen.render.scratch import scratch_on
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
@@ -24,19 +25,20 @@ _KEEP = {
     "hosts": 10,
 }  # fmt: skip
 
+_ELSEWHERE = "set XDG_CACHE_HOME to another directory"
+
+_LOG = logging.getLogger(__name__)
+
 
 def directory(kind: str) -> Path:
     """The directory of one kind of kept things, created as needed."""
     place = cache().resolve() / kind
-    if any(letter in str(place) for letter in " :"):
-        raise UserError(
-            f"{place}: kbuild takes no path with a space or a colon",
-            "set XDG_CACHE_HOME to another directory",
-        )
+    paths.must_be_plain(place, _ELSEWHERE)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{place}: {error.strerror}", "set XDG_CACHE_HOME") from None
+        raise UserError(f"{place}: {error.strerror}", _ELSEWHERE) from None
+    paths.must_execute(place, _ELSEWHERE)
     return place
 
 
@@ -92,13 +94,16 @@ def locked(entry: Path, *, shared: bool = False, wait: bool = True) -> Iterator[
     """
     handle = os.open(f"{entry}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, how)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
-        else:
-            yield True
+            if not wait:
+                yield False
+                return
+            _LOG.warning("waiting for another run, which uses %s", entry)
+            fcntl.flock(handle, how)
+        yield True
     finally:
         os.close(handle)
 

@@ -14,7 +14,7 @@ import kconfiglib  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import reason
+from dmabuf_patchgen.kernel import paths, reason
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
@@ -158,11 +158,15 @@ def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
     """
     tools = _tools()
     with process.temporary("dmabuf-patchgen-kconfig-") as scratch:
+        elsewhere = "set TMPDIR to another directory"
+        paths.must_be_plain(scratch, elsewhere)
         # A link where nothing needs to be exported: Kconfig's shell commands quote no paths.
         root = scratch / "tree"
         if tree.root is not None:
             root.symlink_to(tree.root)
+            paths.must_execute(tree.root, "have the tree elsewhere: Kconfig runs its scripts")
         else:
+            paths.must_execute(scratch, elsewhere)
             _export(tree.as_objects(), root)
         work = scratch / "work"
         work.mkdir()

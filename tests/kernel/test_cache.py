@@ -3,7 +3,10 @@
 
 import contextlib
 import os
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,9 +191,56 @@ def test_only_the_last_used_are_kept_and_never_one_in_use() -> None:
     assert kept == ["00", *(f"{number:02}" for number in range(4, 14))]
 
 
-def test_a_cache_that_kbuild_cannot_use_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_lock_that_is_taken_is_waited_for_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "with space"))
-    with pytest.raises(UserError, match="no path with a space"):
+    entry, ended = tmp_path / "entry", threading.Event()
+
+    def wait() -> None:
+        with cache.locked(entry) as held:
+            assert held
+        ended.set()
+
+    with cache.locked(entry), cache.locked(entry, wait=False) as held:
+        assert not held
+        assert not caplog.messages
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while not caplog.messages:
+            time.sleep(0.01)
+        assert not ended.is_set()
+    waiting.join(60)
+    assert ended.is_set()
+    assert caplog.messages == [f"waiting for another run, which uses {entry}"]
+
+
+@pytest.mark.parametrize("odd", [" ", ":", "#", "$", "%", "'", '"', "&", ";", "(", "\\", "\n"])
+def test_a_cache_that_make_cannot_use_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"a{odd}b"))
+    with pytest.raises(UserError, match="make and the shell take no path with") as error:
         cache.directory("build")
+    assert repr(odd) in error.value.message
+    assert not (tmp_path / f"a{odd}b").exists()
+
+
+@pytest.mark.parametrize("plain", ["a-b_c.d", "ä", "a+b,c=d@e~"])
+def test_a_cache_that_make_can_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / plain))
+    assert cache.directory("build").is_dir()
+
+
+def test_a_cache_in_which_nothing_can_be_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs
+
+    def mounted(place: Path) -> SimpleNamespace:
+        return SimpleNamespace(f_flag=real(place).f_flag | os.ST_NOEXEC)
+
+    cache.directory("build")
+    monkeypatch.setattr(os, "statvfs", mounted)
+    with pytest.raises(UserError, match="build: mounted noexec") as error:
+        cache.directory("build")
+    assert error.value.hint == "set XDG_CACHE_HOME to another directory"
