@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point: runs the command line, and is the one place where errors become exit codes."""
 
-import os
+import errno
+import itertools
+import json
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from types import FrameType
 
+from dmabuf_patchgen import xdg
+from dmabuf_patchgen.cli import streams
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.signals import ENDING
 
@@ -24,7 +30,11 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; the exit code. Errors are one line on stderr."""
+    """Run the command line; the exit code.
+
+    Errors are one line on stderr, and an object on stdout where --json is asked for.
+    """
+    streams.settle()
     for ending in ENDING:
         # nohup and shells start a program with signals that it shall not heed.
         if signal.getsignal(ending) is not signal.SIG_IGN:
@@ -32,46 +42,82 @@ def run(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except Terminated as error:
-        return _fail("interrupted", "nothing half-done is left behind", 128 + error.signal)
+        failure = UserError("interrupted", "nothing half-done is left behind")
+        return _fail(failure, 128 + error.signal, arguments)
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        outcome = _called(arguments)
+        sys.stdout.flush()
+    except UserError as error:
+        return _fail(error, error.exit_code, arguments)
+    except MemoryError:
+        return _fail(UserError("out of memory"), Exit.USER, arguments)
+    except RecursionError:
+        return _fail(
+            UserError("something in the tree or the templates is nested too deeply to be read"),
+            Exit.USER,
+            arguments,
+        )
+    except OSError as error:
+        return _fail(_of_system(error), Exit.USER, arguments)
+    return outcome
+
+
+def _called(arguments: list[str]) -> int:
+    """Run the verb; its exit code. Raises UserError for what is no command line as well."""
     import click
 
-    from dmabuf_patchgen.cli.group import cli
+    from dmabuf_patchgen.cli.group import cli, misplaced
 
     try:
         outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)
-        sys.stdout.flush()
-    except UserError as error:
-        code = _fail(error.message, error.hint, error.exit_code)
-        for line in error.details:
-            print(f"  {' '.join(line.split())}", file=sys.stderr)
-        return code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return Exit.USER
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "dmabuf-patchgen"
-        return _fail(error.format_message().rstrip("."), f"see {command} --help", Exit.USER)
+        raise misplaced(error) or UserError(
+            error.format_message().rstrip("."), f"see {command} --help"
+        ) from None
     except click.exceptions.Exit as error:
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; keep Python from flushing into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
-    except RecursionError:
-        return _fail("a file that was read is nested too deeply", "", Exit.USER)
-    except MemoryError:
-        return _fail("out of memory", "", Exit.USER)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}", "", Exit.USER)
     return outcome if isinstance(outcome, int) else Exit.OK
 
 
-def _fail(message: str, hint: str, code: int) -> int:
-    said = " ".join(f"{message}; {hint}".split()) if hint else " ".join(message.split())
-    # What a tree or a program said may have escapes for a terminal in it.
-    said = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)
+def _of_system(error: OSError) -> UserError:
+    """What the system says, with the place it is about."""
+    said = error.strerror or str(error)
+    if error.filename:
+        return UserError(f"{error.filename}: {said}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        places = f"{tempfile.gettempdir()} (TMPDIR) and {xdg.cache()} (XDG_CACHE_HOME)"
+        return UserError(f"{said}: what is written goes to {places}, and where -o says")
+    try:
+        Path.cwd()
+    except OSError:
+        return UserError(f"the current directory: {said}", "go to one that is there")
+    return UserError(said)
+
+
+def _printable(text: str) -> str:
+    """A text as one line, for what a tree or a program said may have escapes for a terminal."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _fail(error: UserError, code: int, arguments: list[str]) -> int:
+    said = "; ".join(_printable(part) for part in (error.message, error.hint) if part)
     print(f"dmabuf-patchgen: {said}", file=sys.stderr)
+    for line in error.details:
+        print(f"  {_printable(line)}", file=sys.stderr)
+    if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
+        held = {"message": error.message, "hint": error.hint, "exit_code": int(code)}
+        if error.details:
+            held["details"] = list(error.details)
+        print(json.dumps({"error": held}, indent=1, ensure_ascii=False))
+        sys.stdout.flush()
     return code
 
 

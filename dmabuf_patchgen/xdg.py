@@ -4,9 +4,22 @@
 import os
 from pathlib import Path
 
+from dmabuf_patchgen.errors import UserError
+
 
 def cache() -> Path:
-    """What was fetched and built, and can be again: dmabuf-patchgen under XDG_CACHE_HOME."""
+    """What was fetched and built, and can be again: dmabuf-patchgen under XDG_CACHE_HOME.
+
+    Raises UserError for a user without a home.
+    """
     said = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The specification has a relative path ignored.
-    return (said if said.is_absolute() else Path.home() / ".cache") / "dmabuf-patchgen"
+    if said.is_absolute():
+        return said / "dmabuf-patchgen"
+    try:
+        return Path.home() / ".cache" / "dmabuf-patchgen"
+    except RuntimeError:
+        raise UserError(
+            "no home directory: HOME is not set, and this user has no entry in passwd",
+            "set HOME, or XDG_CACHE_HOME for what is kept between runs",
+        ) from None

@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from pathlib import Path
 
@@ -157,7 +158,11 @@ def _apply(repo: Path, mail: bytes, number: int) -> Patch:
 
 def _subject(mail: bytes) -> str:
     header = str(message_from_bytes(mail).get("Subject") or "no subject")
-    text = str(make_header(decode_header(header)))
+    try:
+        text = str(make_header(decode_header(header)))
+    except (LookupError, ValueError, HeaderParseError):
+        # A charset that nobody knows, or not what it says: as it was sent.
+        text = header
     return " ".join(text.split())
 
 

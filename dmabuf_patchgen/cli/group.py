@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from dmabuf_patchgen import __version__
 from dmabuf_patchgen.cli.options import TreeOptions
+from dmabuf_patchgen.errors import UserError
 
 #: What each verb does, in the first line of its own help as well.
 VERBS = {
@@ -52,6 +53,21 @@ class Verbs(click.Group):
             if name.startswith(incomplete)
         ]
         return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def misplaced(error: click.UsageError) -> UserError | None:
+    """What to say of an option that goes before the verb and stands behind it."""
+    if not (isinstance(error, click.NoSuchOption) and error.ctx and error.ctx.parent):
+        return None
+    option = error.option_name[:2] if error.option_name[:2] in ("-C", "-v") else error.option_name
+    for known in error.ctx.parent.command.params:
+        if isinstance(known, click.Option) and option in known.opts:
+            value = "" if known.is_flag else f" {known.metavar}"
+            verb = error.ctx.info_name
+            return UserError(
+                f"{option} goes before the verb", f"dmabuf-patchgen {option}{value} {verb} ..."
+            )
+    return None
 
 
 @click.group(

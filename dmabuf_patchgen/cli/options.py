@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -44,6 +45,21 @@ class SeriesName(click.ParamType[str]):
 
         known = catalogue.names(Environment())
         return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds: a number, in its range."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            # It is neither below a range nor above it.
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return found
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, typed_parameters, values
+from dmabuf_patchgen.cli.options import (
+    Seconds,
+    TreeOptions,
+    as_json,
+    series_names,
+    typed_parameters,
+    values,
+)
 from dmabuf_patchgen.errors import Exit
 
 
@@ -43,7 +50,7 @@ from dmabuf_patchgen.errors import Exit
     "--timeout",
     "limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=1),
+    type=Seconds(min=1, max=86400),
     default=300,
     show_default=True,
     help="How long a boot with its tests may take.",
