@@ -28,6 +28,9 @@ _READ = re.compile(
 _DROPPED = re.compile(
     r"(KCONFIG_|KBUILD_|LC_|RUSTC|MAKE)\w*|CONFIG_|MFLAGS|USER\w*FLAGS|CLANG_FLAGS|LANGUAGE"
 )
+#: What is no part of Kconfig's language where it stands by itself; a mark at the beginning, too.
+_STRANGE = re.compile(r"[^\x00-\x7f]|[;*?@^~`\[\]{}%\\]")
+_QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
 #: make's name of a program -> what it is called with GNU's tools and with LLVM's.
 _TOOLS = {
     "CC": ("gcc", "clang"),
@@ -43,13 +46,18 @@ _CLANG_FLAGS = (
 
 
 class _Reader(kconfiglib.Kconfig):  # type: ignore[misc]
-    """kconfiglib 14.1.0 with what Kconfig has learned since.
+    """kconfiglib 14.1.0 with what Kconfig has learned since, and with what conf lets pass.
 
-    Both methods are private to kconfiglib: hence its version is pinned, and the tests load
+    All methods are private to kconfiglib: hence its version is pinned, and the tests load
     every tree.
     """
 
+    def _open(self, filename: str, mode: str) -> Any:
+        # A comment or a help text in another encoding is nothing to conf.
+        return Path(filename).open(mode, encoding="utf-8", errors="surrogateescape")
+
     def _tokenize(self, s: str) -> Any:
+        s = _as_conf_takes(s)
         word = s.partition("#")[0].strip()
         if word == "modules":
             # 6.1: a property by itself, once `option modules`.
@@ -82,6 +90,25 @@ class _Reader(kconfiglib.Kconfig):  # type: ignore[misc]
             either = (operator is kconfiglib.AND) == (value == "n")
             return self._make_or(left, right) if either else self._make_and(left, right)
         return (kconfiglib.NOT, expression) if value == "n" else expression
+
+
+def _as_conf_takes(line: str) -> str:
+    """A line without the signs that conf warns of and passes over, and with its quotes closed.
+
+    Rule: scripts/kconfig/lexer.l, "ignoring unsupported character" and "multi-line strings not
+    supported". What a macro of the preprocessor has in its brackets is its own.
+    """
+    if "$(" in line or (line.count('"') % 2 == 0 and not _STRANGE.search(line)):
+        return line
+    kept = []
+    for number, part in enumerate(_QUOTED.split(line)):
+        code, sign, comment = (part, "", "") if number % 2 else part.partition("#")
+        kept.append(code if number % 2 else _STRANGE.sub("", code))
+        if sign:
+            return "".join(kept) + f"#{comment.rstrip()}\n"
+    taken = "".join(kept)
+    opened = '"' in _QUOTED.sub("", taken)
+    return taken.rstrip() + '"\n' if opened else taken
 
 
 class Kconfig:

@@ -300,13 +300,40 @@ def test_a_wrong_kconfig_is_told(tree: Path, tmp_path: Path) -> None:
     before = dict(os.environ), Path.cwd()
     with pytest.raises(UserError, match=r"Kconfig cannot be read: .*Kconfig:3: .*frobnicate"):
         planned(tree, tmp_path, FRAGMENT)
-    (tree / "Kconfig").write_bytes(b'config A\n\tbool "\xe9"\n')
-    with pytest.raises(UserError, match="Kconfig cannot be read"):
-        planned(tree, tmp_path, FRAGMENT)
     (tree / "Kconfig").write_text('source "nothing/Kconfig"\n')
     with pytest.raises(UserError, match="nothing/Kconfig' not found"):
         planned(tree, tmp_path, FRAGMENT)
     assert (dict(os.environ), Path.cwd()) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'config ODD\n\tbool "Andr\xe9 of another encoding"\n\tdefault y\n',
+        b"config ODD\n\tbool\n\tdefault y\n\thelp\n\t  By Andr\xe9.\n",
+        b"\xef\xbb\xbfconfig ODD\n\tbool\n\tdefault y\n",
+        b"config ODD\n\tbool;\n\tdefault y;\n",
+        "config ODD\n\tbool\n\tdefault y\u3002\n".encode(),
+        b'config ODD\n\tbool "without its quote\n\tdefault y # "or not\n',
+        b"config ODD\r\n\tbool\r\n\tdefault y\r\n",
+    ],
+)
+def test_what_conf_lets_pass(tree: Path, tmp_path: Path, body: bytes) -> None:
+    with (tree / "Kconfig").open("ab") as kconfig:
+        kconfig.write(b'source "odd/Kconfig"\n')
+    (tree / "odd").mkdir()
+    (tree / "odd" / "Kconfig").write_bytes(body)
+    # What has a prompt is off in a tiny configuration.
+    value = "# CONFIG_ODD is not set\n" if b'"' in body else "CONFIG_ODD=y\n"
+    assert value in planned(tree, tmp_path, FRAGMENT).config
+
+
+@pytest.mark.parametrize("line", ["bool bool", "defaults y", "depends on (A", "default y y"])
+def test_what_conf_rejects(tree: Path, tmp_path: Path, line: str) -> None:
+    with (tree / "Kconfig").open("a") as kconfig:
+        kconfig.write(f"config ODD\n\t{line};\n")
+    with pytest.raises(UserError, match="Kconfig cannot be read"):
+        planned(tree, tmp_path, FRAGMENT)
 
 
 def test_another_property_with_an_if_is_still_wrong(tree: Path, tmp_path: Path) -> None:
