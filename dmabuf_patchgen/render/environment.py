@@ -14,8 +14,10 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dmabuf_patchgen import xdg
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import data
+from dmabuf_patchgen.render.compiled import Compiled
 from dmabuf_patchgen.tree.facts import TreeFacts
 
 #: What Jinja raises for a wrong template, and Python for a wrong call in one.
@@ -80,6 +82,7 @@ class Environment:
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
+            bytecode_cache=_kept(),
         )
         # Facts and conditions are asked anew for every patch, on what the tree is by then.
         self._compiled = cache(partial(self._jinja.compile_expression, undefined_to_none=False))
@@ -152,6 +155,14 @@ class Environment:
         except _WRONG as error:
             place = _template_line(error, self.root) or str(self.root / name)
             raise UserError(f"{place}: {error}") from None
+
+
+def _kept() -> Compiled | None:
+    """Where compiled templates are kept; nowhere for who has no home."""
+    try:
+        return Compiled(xdg.cache() / "templates")
+    except RuntimeError:
+        return None
 
 
 def _line_of(path: Path, text: str) -> str:
