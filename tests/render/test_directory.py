@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.render import directory
+from dmabuf_patchgen.render import directory, exchange
 from tests import tiny
 from tests.conftest import Cli
 from tests.repos import Kind, git
@@ -290,3 +290,53 @@ def test_a_branch_that_cannot_be_had_leaves_no_patches(
     assert toy(*arguments).returncode == 0
     assert names(out) == ["0001-dma-buf-check-the-flags.patch", "0002-dma-buf-add-an-ioctl.patch",
                           "series.json"]  # fmt: skip
+
+
+def test_what_a_killed_run_had_moved_is_moved_back(tmp_path: Path) -> None:
+    """Its list is there and nobody holds it: old files out, a part of the new ones in."""
+    out, stage = tmp_path / "out", tmp_path / "out" / ".dmabuf-patchgen"
+    put(out)
+    before = tiny.snapshot(out)
+    new = {"0001-one.patch": b"new one\n", "0003-three.patch": b"three\n"}
+
+    def killed() -> None:
+        (stage / "old").mkdir(parents=True)
+        for name in NAMES:
+            (out / name).rename(stage / "old" / name)
+        tiny.write(out, {"0001-one.patch": new["0001-one.patch"]})
+        tiny.write(stage / "new", {"0003-three.patch": new["0003-three.patch"]})
+        held = {"old": NAMES, "new": {name: exchange.digest(body) for name, body in new.items()}}
+        (stage / "exchange.json").write_text(json.dumps(held))
+
+    killed()
+    directory.check(out)
+    assert tiny.snapshot(out) == before
+    # What somebody has edited since then is not lost; once moved away, the rest goes on.
+    killed()
+    tiny.write(out, {"0001-one.patch": b"edited\n"})
+    with pytest.raises(UserError, match=r"0001-one\.patch: was changed since it was written"):
+        directory.check(out)
+    (out / "0001-one.patch").unlink()
+    directory.check(out)
+    assert tiny.snapshot(out) == before
+
+
+@pytest.mark.parametrize("held", [None, "", "{", '{"old": ["../x"], "new": {}}'])
+def test_a_stage_before_the_first_move(tmp_path: Path, held: str | None) -> None:
+    put(tmp_path / "out")
+    before = tiny.snapshot(tmp_path)
+    stage = tiny.write(tmp_path / "out" / ".dmabuf-patchgen", {"new/0001-x.patch": b"half"})
+    if held is not None:
+        (stage / "exchange.json").write_text(held)
+    put(tmp_path / "out")
+    assert tiny.snapshot(tmp_path) == before
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    """The second is told of the first, and the first goes on."""
+    out = tmp_path / "out"
+    with directory.written(out, FILES, {"tool": "x"}):
+        for refuse in (directory.check, put):
+            with pytest.raises(UserError, match="another run writes to it"):
+                refuse(out)
+    assert names(out) == NAMES
