@@ -48,6 +48,10 @@ class Place:
     comment: bool = False
 
 
+#: So many lines are named of all that a place could be.
+_TOLD = 5
+
+
 class Source:
     """A file in which places are looked for."""
 
@@ -81,7 +85,8 @@ class Source:
             return found[0]
         if not found:
             raise PlaceError(Why.MISSING, f"{self.path}: {what} is not there")
-        lines = ", ".join(str(line_number(self.body, span.start)) for span in found)
+        told = [str(line_number(self.body, span.start)) for span in found[:_TOLD]]
+        lines = ", ".join(told) + (" and more" if len(found) > _TOLD else "")
         raise PlaceError(
             Why.TWICE, f"{self.path}: {what} is there {len(found)} times, in lines {lines}"
         )

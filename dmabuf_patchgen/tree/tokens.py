@@ -80,7 +80,7 @@ class Tokens:
         best, where = 0, self.span.start
         for at in self._occurrences(wanted[0]) if wanted else ():
             length = 0
-            for have, want in zip(self._texts[at:], wanted, strict=False):
+            for have, want in zip(self._texts[at : at + len(wanted)], wanted, strict=False):
                 if have != want:
                     break
                 length += 1

@@ -12,6 +12,7 @@ from dmabuf_patchgen.render.edit import Edited, State, apply
 from dmabuf_patchgen.render.patch_text import Hunk, parse
 from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
+from tests.growth import is_linear
 
 C = b"""\
 #include <linux/dma-buf.h>
@@ -399,3 +400,29 @@ def test_several_changes_of_one_hunk() -> None:
         .replace(b"return ret", b"return -ret")
     )
     assert applied(text) == wanted + b"static int two" + tail
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("@@ file @@\n-	call(x, 2);\n+	g();\n", "expected '2' where"),
+        ("@@ file @@\n-	call(x, 1);\n+	g();\n", ", in lines 3, 4, 5, 6, 7 and more"),
+        ("@@ function f, before call(x, 2) @@\n+	g();\n", "expected '2' where"),
+        ("@@ function f, before call(x, 1) @@\n+	g();\n", ", in lines 3, 4, 5, 6, 7 and more"),
+        ("@@ function g, before call(x, 1) @@\n+	g();\n", "function g is not there"),
+        ("@@ before line call(x, 2); @@\n+	g();\n", "is not there"),
+    ],
+)
+def test_a_refusal_in_a_large_file_takes_its_time_and_not_the_square_of_it(
+    place: str, told: str
+) -> None:
+    def body(lines: int) -> bytes:
+        return b"static int f(void)\n{\n" + b"\tcall(x, 1);\n" * lines + b"}\n"
+
+    def refusal(body: bytes) -> str:
+        return refused(place, body)
+
+    said = refusal(body(20))
+    assert told in said
+    assert len(refusal(body(2000))) < len(said) + 20
+    assert is_linear(body, refusal, 2000)
