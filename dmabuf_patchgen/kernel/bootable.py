@@ -65,6 +65,7 @@ class Bootable:
     What a run does is done on a copy of a first build that is kept: one that is killed
     spoils nothing. A run that has another configuration leaves its own first build instead,
     for an older one would have the same objects built by every run.
+    fingerprint: the id of the tree.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class Bootable:
         what = json.dumps([RECIPE, name, asdict(tools)])
         self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))
-        self._fingerprint = fingerprint
+        self._tree = tree
+        self.fingerprint = fingerprint
         self._first = self._place / "first"
         self._label = ""
         self._progress = progress
@@ -137,6 +139,7 @@ class Bootable:
         (result / "build.log").write_text(made, encoding="utf-8")
         (result / "config").write_text(self._config, encoding="utf-8")
         (result / "symbols").write_text("\n".join(wanted.symbols), encoding="utf-8")
+        self._must_be_unchanged()
         if not self._begun and (first or self._first_config() != self._config):
             self._keep_first()
         self._begun = True
@@ -168,8 +171,17 @@ class Bootable:
             env=kbuild.environment(), check=False, merged=True, on_line=self._on_line,
         )  # fmt: skip
         self._refuse_incomplete(state, result / "kselftest", done)
+        self._must_be_unchanged()
         (result / "build.log").write_text(done.text, encoding="utf-8")
         return result
+
+    def _must_be_unchanged(self) -> None:
+        """Refuse what was built of files that changed meanwhile: no key tells what it is of."""
+        if self._tree.root is not None and self._tree.id != self.fingerprint:
+            raise UserError(
+                f"{self._tree.label}: files in it were changed while it was built",
+                "start again, and leave them alone meanwhile",
+            )
 
     def _refuse_incomplete(self, state: State, installed: Path, done: process.Finished) -> None:
         listed = installed / "kselftest-list.txt"
@@ -231,7 +243,7 @@ class Bootable:
         following = self._place / "first.partial"
         shutil.rmtree(following, ignore_errors=True)
         _copy(self._build.out, following)
-        seal.close(following, self._fingerprint)
+        seal.close(following, self.fingerprint)
         # A kill in between leaves none, and all of it is built anew.
         shutil.rmtree(self._first, ignore_errors=True)
         following.rename(self._first)

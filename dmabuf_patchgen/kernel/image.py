@@ -179,6 +179,8 @@ class Kernels:
             self._build_directory = Bootable(
                 self._stack, self._tree, self.tools, self._touched, self._progress, self._jobs
             )
+            if self._build_directory.fingerprint != self.fingerprint:
+                raise UserError(f"{self._tree.label}: files in it were just changed", "start again")
         return self._build_directory
 
     def _kernel_config(self, state: State) -> KernelConfig:
