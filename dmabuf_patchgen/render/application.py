@@ -13,11 +13,9 @@ from dmabuf_patchgen.render.patch_text import Hunk, PatchText
 from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree import newlines
 from dmabuf_patchgen.tree.c import parse as parse_c
-from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.tree.source import LFS_POINTER, Tree
 from dmabuf_patchgen.tree.tokens import line_number, line_text
 
-#: How a file begins that stands for one which Git LFS keeps elsewhere.
-_LFS = b"version https://git-lfs.github.com/spec/"
 #: How git marks where a conflict begins.
 _CONFLICT = re.compile(rb"^<{7} [^\n]*$", re.M)
 
@@ -127,7 +125,7 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
 
 def _must_be_whole(path: str, body: bytes) -> None:
     """Refuse a file that stands for one elsewhere, or was committed in the middle of a merge."""
-    if body.startswith(_LFS):
+    if body.startswith(LFS_POINTER):
         raise PlaceError(
             Why.DOES_NOT_PARSE,
             f"{path}: a pointer of Git LFS, and its content is elsewhere",

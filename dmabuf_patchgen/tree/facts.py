@@ -4,12 +4,12 @@
 import re
 from dataclasses import dataclass
 
-from dmabuf_patchgen.errors import NotInTree
+from dmabuf_patchgen.errors import NotInTree, UserError
 from dmabuf_patchgen.tree import ioctl, makefile, newlines, text
 from dmabuf_patchgen.tree.c import CFile, Definition, parse
 from dmabuf_patchgen.tree.kbuild import Makefiles
 from dmabuf_patchgen.tree.lexical import kinds
-from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.tree.source import LFS_POINTER, Tree
 from dmabuf_patchgen.tree.tokens import Span, Tokens, words
 
 #: Proper name and address, then the name and the address that commits have.
@@ -33,7 +33,8 @@ class TreeFacts:
     """A tree as the variable `tree` of templates and of `when` conditions.
 
     Every answer about a file that the tree does not have is no, none or empty, so that a
-    condition can be asked of any tree.
+    condition can be asked of any tree. One that Git LFS keeps elsewhere is a UserError, as
+    nothing is known of it.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -170,9 +171,15 @@ class TreeFacts:
 
     def _read(self, path: str) -> bytes:
         try:
-            return newlines.with_lf(self._tree.read(path))
+            body = newlines.with_lf(self._tree.read(path))
         except NotInTree:
             return b""
+        if body.startswith(LFS_POINTER):
+            raise UserError(
+                f"{self._tree.label}: {path} is a pointer of Git LFS, and its content is elsewhere",
+                "git lfs pull there, and -C a copy of the checkout without its .git",
+            )
+        return body
 
     def _c(self, path: str) -> CFile:
         return parse(self._read(path))

@@ -14,6 +14,8 @@ from pathlib import Path
 from dmabuf_patchgen.errors import NotInTree, UserError
 from dmabuf_patchgen.tree import content, git, subdirectory
 
+#: How a file begins that stands for one which Git LFS keeps elsewhere.
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 #: So many symbolic links may follow one another before it is a circle.
 _LINKS = 40
 #: Bytes of a version, which is part of a file's and a directory's name on every running kernel.

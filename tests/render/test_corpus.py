@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.series import attempt
@@ -453,6 +454,14 @@ def test_a_pointer_of_git_lfs_is_told_for_what_it_is(tmp_path: Path) -> None:
     assert {one.said for one in made.obstacles} == {
         "drivers/dma-buf/dma-buf.c: a pointer of Git LFS, and its content is elsewhere"
     }
+
+
+def test_nothing_is_answered_of_what_git_lfs_keeps_elsewhere(tmp_path: Path) -> None:
+    root = tiny.tree(tmp_path / "tree", include_linux_mm_h=POINTER)
+    facts = TreeFacts(DirectoryTree(root))
+    assert facts.exists("include/linux/mm.h")
+    with pytest.raises(UserError, match=r"mm\.h is a pointer of Git LFS"):
+        facts.declares("vmf_insert_pfn", "include/linux/mm.h")
 
 
 def test_a_merge_with_its_marks_is_told_for_what_it_is(tmp_path: Path) -> None:
