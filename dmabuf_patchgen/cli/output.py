@@ -113,8 +113,9 @@ def print_series(series: Series) -> None:
             click.echo(f"      {choice.name:10} {choice.help}")
     click.echo("\nPatches, in order:")
     for patch in series.patches:
-        condition = f"   when {patch.when}" if patch.when else ""
-        click.echo(f"  {patch.template}{condition}")
+        click.echo(f"  {patch.template}")
+        if patch.when:
+            click.echo(textwrap.indent(textwrap.fill(f"when {patch.when}", 90), " " * 6))
 
 
 def print_plan(plan: Plan, *, written: bool) -> None:

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -158,7 +159,7 @@ def test_a_half_present_patch(bad: Bad, tree: Path) -> None:
     line = b"#define DMA_BUF_IOCTL_TOY\t_IO(DMA_BUF_BASE, 3)\n"
     header.write_bytes(header.read_bytes() + line)
     said = bad.says(tree)
-    assert said.startswith("the tree has half of 'dma-buf: add an ioctl': it has include/uapi")
+    assert said.startswith("'dma-buf: add an ioctl': the tree has half of it: it has include/uapi")
     assert said.endswith("; take the patch out of the tree, or finish it there")
 
 
@@ -299,7 +300,8 @@ def test_show(cli: Cli, series: str) -> None:
         assert {"type", "takes", "default", "help"} <= {*about}
         assert f"  {name}: {about['help']}\n      takes {about['takes']}" in plain.stdout
     for patch in said["patches"]:
-        assert patch["template"] in plain.stdout and patch["when"] in plain.stdout
+        assert patch["template"] in plain.stdout
+        assert " ".join(patch["when"].split()) in " ".join(plain.stdout.split())
     assert max(map(len, plain.stdout.splitlines())) <= 100
 
 
@@ -484,7 +486,7 @@ def test_verbose_shows_commands_to_paste(toy: Toy, tmp_path: Path) -> None:
     repo = tiny.repo(tmp_path)
     done = toy("-v", "-C", repo, "inspect")
     assert done.returncode == 0
-    assert f"(git -C {repo} rev-parse" in done.stderr
+    assert re.search(rf"^\(git -C {repo} .* rev-parse ", done.stderr, re.M)
     quiet = toy("-C", repo, "inspect")
     assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
 
