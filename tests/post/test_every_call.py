@@ -144,7 +144,7 @@ def faults(
     prepared.again()
     calls = traced.calls(kinds)[::step]
     # The control: that were several, and without a fault all of it is done.
-    assert len(calls) >= (20 if step == 1 else 2) and prepared.tip()
+    assert len(calls) > 1 and prepared.tip()
     for kind, number in calls:
         prepared.again()
         yield traced.fails(kind, number, fault)
@@ -161,13 +161,12 @@ def test_killed_while_a_branch_is_published(tmp_path: Path, v1: bool, step: int)
         prepared.is_whole()
 
 
-@some_or_all
-def test_git_is_killed_while_it_moves_the_branch(tmp_path: Path, step: int) -> None:
+def test_git_is_killed_while_it_moves_the_branch(tmp_path: Path) -> None:
     """Then prep goes on, and takes back the rest unless the branch is there."""
     prepared = Prepared(tmp_path, True)
     traced = Traced(PUBLISH, prepared.arguments, program="update-ref")
     ends = set()
-    for done in faults(prepared, traced, strace.CHANGES, "signal=KILL", min(step, 3)):
+    for done in faults(prepared, traced, strace.CHANGES, "signal=KILL", 1):
         # What git itself leaves is git's, and it says so the next time.
         for lock in (prepared.repo / ".git/refs").rglob("*.lock"):
             lock.unlink()
