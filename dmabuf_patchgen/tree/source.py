@@ -100,6 +100,9 @@ class KernelTree(Tree):
         """When its commit was made, in UTC."""
         return None
 
+    def close(self) -> None:
+        """End what reads it; the next read begins again."""
+
     @abstractmethod
     def as_revision(self, why: str, hint: str) -> "GitTree":
         """Itself, where it is a git revision.
