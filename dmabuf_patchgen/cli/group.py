@@ -15,6 +15,7 @@ from dmabuf_patchgen.errors import UserError
 
 #: What each verb does, in the first line of its own help as well.
 VERBS = {
+    "audit": "Tell what each exporter of a tree does with a mapping, and which lines say so.",
     "check": "Check every patch of a series: checkpatch, kernel-doc, W=1, sparse, kselftests.",
     "config": (
         "Show the kernel that the kselftests of a series want, and what the tree makes of it."

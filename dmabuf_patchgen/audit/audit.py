@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An audit of a tree: looked for once, and kept for as long as the tree stays as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmabuf_patchgen import xdg
+from dmabuf_patchgen.audit import forked, record
+from dmabuf_patchgen.audit.places import CLOSE, WIDE
+from dmabuf_patchgen.audit.verdict import Audit, Entry
+from dmabuf_patchgen.tree import bulk
+from dmabuf_patchgen.tree.source import KernelTree
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.audit.entry import Entries, Job
+    from dmabuf_patchgen.audit.index import Index
+
+#: Fewer entries than these are not worth another process.
+_ALONE = 24
+
+
+def audit(tree: KernelTree, progress: Callable[[str], None] = lambda said: None) -> Audit:
+    """What the exporters of a tree do with a mapping. Raises UserError where it cannot be read."""
+    progress("listing the tree")
+    listing = bulk.files(tree, CLOSE + WIDE)
+    kept = xdg.cache() / "audits" / f"{_key(listing.id, tree.version)}.json"
+    known = _kept(kept)
+    if known is not None:
+        return known
+    made = _audited(tree, listing, progress)
+    _keep(kept, made)
+    return made
+
+
+def _audited(tree: KernelTree, listing: bulk.Listing, progress: Callable[[str], None]) -> Audit:
+    # A known audit is told without what it takes to make one.
+    from dmabuf_patchgen.audit.entry import Entries
+    from dmabuf_patchgen.audit.index import Index
+    from dmabuf_patchgen.audit.scan import scan
+
+    found = scan(tree, listing, progress)
+    index = Index(tree, found.facts)
+    entries = Entries(index)
+    jobs = entries.jobs()
+    progress(f"following {len(jobs)} ways into the page table")
+    judged, missed = _judged(tree, index, entries, jobs)
+    return Audit(
+        version=tree.version,
+        entries=tuple(judged),
+        taken=tuple(one for facts in found.facts for one in facts.taken),
+        files=found.files,
+        unread=(*found.unread, *missed),
+    )
+
+
+def _judged(
+    tree: KernelTree, index: Index, entries: Entries, jobs: list[Job]
+) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """The entries, each judged; a fork for every processor shares what is known of the tree."""
+    workers = len(os.sched_getaffinity(0)) if len(jobs) >= _ALONE else 1
+
+    def judge(some: list[Job]) -> tuple[list[Entry], list[tuple[str, str]]]:
+        return [entries.judged(job) for job in some], index.unread
+
+    # A process that reads objects has one reader: each fork starts its own.
+    tree.close()
+    parts = [jobs[at::workers] for at in range(workers)]
+    results = list(forked.shared(judge, parts, workers))
+    judged = [entry for some, _ in results for entry in some]
+    judged.sort(key=lambda entry: (entry.path, entry.line, entry.what, entry.name))
+    return judged, list(dict.fromkeys(one for _, unread in results for one in unread))
+
+
+def _key(listing: str, version: str) -> str:
+    """The name of a kept audit: of the files, and of the code that judges them."""
+    state = hashlib.sha256(f"{listing}\0{version}\0{record.VERSION}\0".encode())
+    state.update(_code().encode())
+    return state.hexdigest()
+
+
+@cache
+def _code() -> str:
+    state = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def _kept(path: Path) -> Audit | None:
+    try:
+        return record.loaded(json.loads(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        # None yet, or one that something has spoiled: it is made anew.
+        return None
+
+
+def _keep(path: Path, made: Audit) -> None:
+    with contextlib.suppress(OSError):
+        # Where nothing can be kept, the next run takes as long as this one.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".audit-")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            json.dump(record.dumped(made), file)
+        Path(name).replace(path)
