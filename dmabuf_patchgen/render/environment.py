@@ -15,10 +15,11 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyn
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dmabuf_patchgen import xdg
+from dmabuf_patchgen.audit.facts import AuditFacts
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import data
 from dmabuf_patchgen.render.compiled import Compiled
-from dmabuf_patchgen.tree.facts import TreeFacts
+from dmabuf_patchgen.tree.facts import TreeFacts, tree_of
 
 #: What Jinja raises for a wrong template, and Python for a wrong call in one.
 _WRONG = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError)
@@ -39,7 +40,9 @@ class Facts(Mapping[str, Any]):
         if name not in self._known:
             entry = self._environment.fact_table[name]
             self._known[name] = self._environment.evaluate(
-                entry["find"], {"tree": self._tree, "fact": self}, "facts.toml"
+                entry["find"],
+                {"tree": self._tree, "fact": self, "audit": AuditFacts(tree_of(self._tree))},
+                "facts.toml",
             )
         return self._known[name]
 

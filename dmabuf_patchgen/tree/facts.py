@@ -186,3 +186,8 @@ class TreeFacts:
 
     def _defined(self, kind: str, name: str, path: str) -> list[Definition]:
         return self._c(path).named(kind, name)
+
+
+def tree_of(facts: TreeFacts) -> Tree:
+    """The tree that is asked, for what needs more of it than a template does."""
+    return facts._tree

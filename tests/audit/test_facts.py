@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a template learns from an audit, and that none is made for one that does not ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dmabuf_patchgen.audit import audit as making
+from dmabuf_patchgen.audit.facts import AuditFacts
+from dmabuf_patchgen.render.environment import Environment, Facts
+from dmabuf_patchgen.tree.facts import TreeFacts
+from dmabuf_patchgen.tree.source import Overlay, open_tree
+from tests import tiny
+from tests.audit import exporter
+
+FACTS = """
+[violating]
+meaning = "names of exporters that violate"
+find = 'audit.violates | join(" ")'
+
+[plain]
+meaning = "asks the tree alone"
+find = 'tree.exists("Kbuild")'
+"""
+PFNMAP = "\tvma->vm_ops = &pfn_ops;\n\tvm_flags_set(vma, VM_PFNMAP);\n\treturn 0;"
+
+
+def test_facts_ask_the_audit(tmp_path: Path) -> None:
+    root = exporter.tree(tmp_path / "linux", exporter.source("\treturn vm_map_pages(vma, p, n);"))
+    environment = tiny.environment(tmp_path / "templates", {"facts.toml": FACTS})
+    assert Facts(environment, TreeFacts(open_tree(root)))["violating"] == "example_ops"
+
+
+def test_a_patch_of_the_series_does_not_change_the_answer(tmp_path: Path) -> None:
+    tree = open_tree(exporter.tree(tmp_path, exporter.source(PFNMAP)))
+    changed = exporter.source("\treturn vm_map_pages(vma, p, n);").encode()
+    assert AuditFacts(Overlay(tree, {exporter.PATH: changed})).verdict("example_ops") == "PFNMAP"
+
+
+def test_each_question_has_its_answer(tmp_path: Path) -> None:
+    said = AuditFacts(open_tree(exporter.tree(tmp_path, exporter.source(PFNMAP))))
+    assert (said.violates, said.bugs) == ((), ("example_ops",))
+    assert said.verdict("example_ops") == "PFNMAP" and said.verdict("no_such_ops") == ""
+    assert not said.refuses_cow("example_ops") and not said.refuses_cow("no_such_ops")
+
+
+def test_no_audit_is_made_unless_one_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(tree: object) -> None:
+        raise AssertionError("an audit was made")
+
+    monkeypatch.setattr(making, "audit", none)
+    root = exporter.tree(tmp_path / "linux", exporter.source(PFNMAP))
+    environment: Environment = tiny.environment(tmp_path / "templates", {"facts.toml": FACTS})
+    facts = Facts(environment, TreeFacts(open_tree(root)))
+    assert facts["plain"]
+    with pytest.raises(AssertionError, match="an audit was made"):
+        facts["violating"]
