@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench import one_edit
+from bench import auditing, one_edit
 from bench.timing import Command, Comparison, Measured, compare, run, said
 from dmabuf_patchgen import process
 from dmabuf_patchgen.debian import sources
@@ -36,6 +36,7 @@ def main() -> int:
         rows = [
             _rendering(ours, repo, scratch),
             _one_edit(source, scratch),
+            *auditing.rows(ours, source, repo, scratch),
             compare(
                 "--version", Command("ours", (ours, "--version")),
                 Command("b4 --version", (b4, "--version")), 0.5, 10,

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An audit of the reference tree, against spatch hunting the same calls in it."""
+
+import os
+import shutil
+from pathlib import Path
+
+from bench.timing import Command, Comparison, compare
+from dmabuf_patchgen.audit.effects import INSERTERS, MAPPERS
+
+
+def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]:
+    """Of a directory and of a revision, nothing kept; and of a directory again."""
+    cache = scratch / "audits"
+    os.environ["XDG_CACHE_HOME"] = str(cache)
+    rules = scratch / "calls.cocci"
+    rules.write_text(_rules())
+    hunt = Command(
+        "spatch for the same calls",
+        ("spatch", "--very-quiet", "--no-includes", "-j", str(os.cpu_count()), "--sp-file",
+         str(rules), "--dir", "."),
+        source,
+    )  # fmt: skip
+    directory = (ours, "-C", str(source), "audit", "--json")
+    revision = (ours, "-C", str(repo), "--base", "base", "audit", "--json")
+
+    def forget() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+
+    found = [
+        compare("audit of a directory", Command("ours", directory, before=forget), hunt, 1, 1),
+        compare("audit of a revision", Command("ours", revision, before=forget), hunt, 1, 1),
+        compare(
+            "audit of a directory, kept", Command("ours", directory),
+            Command("with nothing kept", directory, before=forget), 0.5, 3,
+        ),
+    ]  # fmt: skip
+    del os.environ["XDG_CACHE_HOME"]
+    return found
+
+
+def _rules() -> str:
+    """Every call of the table of effects, as Coccinelle would be asked for it."""
+    calls = "\n|\n".join(f"* {name}(...)" for name in sorted({*MAPPERS, *INSERTERS}))
+    return f"@@\n@@\n(\n{calls}\n)\n"
