@@ -114,7 +114,7 @@ class Bootable:
         """The sources in a state, as a tree."""
         # A file that an earlier state changed and this one does not is as in the tree again.
         self._forest.follow(state.files)
-        return DirectoryTree(self._forest.root)
+        return DirectoryTree(self._forest.root, self._forest.source)
 
     def fresh(self, name: str) -> Path:
         """An empty directory for something that is to be kept, on the same file system."""

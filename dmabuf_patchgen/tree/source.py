@@ -239,15 +239,18 @@ class SubdirectoryTree(GitTree):
 
 
 class DirectoryTree(KernelTree):
-    """An unpacked kernel source, such as that of a linux-source package."""
+    """An unpacked kernel source, such as that of a linux-source package.
+
+    source: a directory besides that belongs to the tree, where its links lead.
+    """
 
     root: Path
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, source: Path | None = None) -> None:
         self.root = root
         self.place = root
         self.label = str(root)
-        self._real = Path(os.path.realpath(root))
+        self._real = [Path(os.path.realpath(place)) for place in (root, source) if place]
 
     def read(self, path: str) -> bytes:
         found = self._found(path)
@@ -279,7 +282,7 @@ class DirectoryTree(KernelTree):
         Raises UserError for what is neither file nor directory: it may have no end.
         """
         place = Path(os.path.realpath(self.root / path))
-        if not place.is_relative_to(self._real):
+        if not any(place.is_relative_to(real) for real in self._real):
             return None
         try:
             said = place.lstat()

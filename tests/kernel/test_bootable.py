@@ -49,6 +49,28 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compiled:
     return run
 
 
+def test_the_sources_in_a_state_are_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made of links, and Kconfig reads it as one that its user has."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    (tree / "mm").mkdir(parents=True)
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\nEXTRAVERSION =\n")
+    (tree / "mm/Kconfig").write_text("config MMU\n")
+    (tree / "mm/mmap.c").write_text("before\n")
+    (tree / "out").symlink_to("/etc/hostname")
+    tools = Toolchain((), "cc 1", "")
+    with ExitStack() as stack:
+        touched = frozenset({"mm/mmap.c"})
+        bench = Bootable(stack, DirectoryTree(tree), tools, touched, lambda _: None, 1)
+        shown = bench.show(State("after", {"mm/mmap.c": b"after\n"}))
+        assert shown.version == "6.1.0"
+        assert shown.read("mm/Kconfig") == b"config MMU\n"
+        assert shown.read("mm/mmap.c") == b"after\n"
+        assert shown.names("mm") == ("Kconfig", "mmap.c")
+        # What leads out of the tree is no part of it here either.
+        assert not shown.exists("out")
+
+
 def test_an_earlier_build_is_taken_up(compiled: Compiled) -> None:
     assert compiled("CONFIG_A=y\n")
     assert not compiled("CONFIG_A=y\n")
