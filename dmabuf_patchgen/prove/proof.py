@@ -13,29 +13,24 @@ from dmabuf_patchgen import __version__, process
 from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture as architectures
-from dmabuf_patchgen.kernel import boots, reports
+from dmabuf_patchgen.kernel import boots
 from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.kernel.bootable import DoesNotBuild, State
 from dmabuf_patchgen.kernel.boots import Boots
-from dmabuf_patchgen.kernel.console import Boot
-from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
+from dmabuf_patchgen.kernel.image import Kernels
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
-from dmabuf_patchgen.kernel.reports import Report
-from dmabuf_patchgen.prove import bisection, comparison, expectation
-from dmabuf_patchgen.prove.comparison import TestName, TestRun
+from dmabuf_patchgen.prove import bisection, comparison, expectation, run
 from dmabuf_patchgen.prove.evidence import Accelerator, Change, Evidence, Result, Runner, Verdict
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
+from dmabuf_patchgen.prove.run import EXPORTER, ProofRun
 from dmabuf_patchgen.render.environment import Environment, Facts
 from dmabuf_patchgen.render.mails import mails
 from dmabuf_patchgen.render.outcome import Rendered
 from dmabuf_patchgen.render.scratch import ANONYMOUS
 from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.facts import TreeFacts
-from dmabuf_patchgen.tree.source import KernelTree, Overlay
+from dmabuf_patchgen.tree.source import KernelTree
 
-#: The series whose driver base and tip get alike, for tests that need an exporter of their own.
-EXPORTER = "dma-buf-test-exporter"
 FILE = "evidence.json"
 
 
@@ -61,6 +56,17 @@ class ProofOptions:
     bisect: str | None = None
     kept: bool = True
     jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is proved: series rendered on a tree, and what they say of their own tests."""
+
+    tree: KernelTree
+    options: ProofOptions
+    architecture: Architecture
+    rendered: Rendered
+    expected: Expectations
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +142,16 @@ def prove(
     in the proof, never an exception.
     """
     runner, architecture = boots.runner(options.runner, architectures.chosen())
-    rendered = render(environment, tree, options.names, options.typed)
-    if not rendered.commits:
-        raise UserError(
-            f"{tree.label}: has all of {', '.join(options.names)}, so there is nothing to prove",
-            "give the revision without it: --base REV",
-        )
-    expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
-    states = _states(environment, tree, rendered)
-    touched = {path for state in states for path in state.files}
-    series = dict.fromkeys([*rendered.series, EXPORTER])
+    subject = _subject(environment, tree, options, architecture)
+    states = run.states(environment, tree, subject.rendered)
     with (
         process.temporary("dmabuf-patchgen-") as scratch,
         Kernels(
             environment,
             tree,
             architecture,
-            [*series],
-            touched,
+            [*dict.fromkeys([*subject.rendered.series, EXPORTER])],
+            {path for state in states for path in state.files},
             progress,
             kept=options.kept,
             jobs=options.jobs,
@@ -169,164 +167,24 @@ def prove(
             accelerator=options.accelerator,
             kept=options.kept,
         )
-        proof_run = _ProofRun(kernels, guests, expected, states)
-        proof_run.run(each_commit=options.each_commit)
-        if options.bisect and proof_run.said:
-            proof_run.bisect(options.bisect)
-    return _told(tree, options, rendered, kernels, architecture, expected, proof_run)
+        done = ProofRun(kernels, guests, subject.expected, states)
+        done.run(each_commit=options.each_commit)
+        if options.bisect and done.said:
+            done.bisect(options.bisect)
+    return _concluded(subject, kernels, done)
 
 
-class _ProofRun:
-    """The states of a tree under test, and what came of it."""
-
-    def __init__(
-        self,
-        kernels: Kernels,
-        guests: Boots,
-        expected: Expectations,
-        states: Sequence[State],
-    ) -> None:
-        self._kernels = kernels
-        self._guests = guests
-        self._expected = expected
-        self._states = states
-        self.problems: list[str] = []
-        self.config = ""
-        self.logs: dict[str, str] = {}
-        self.boots: list[Boot] = []
-        self.said: dict[str, dict[TestName, TestRun]] = {}
-        self.reports: dict[str, list[Report]] = {}
-        self.symbols: tuple[str, ...] = ()
-        #: The number of the commit with which a test changes, where that was asked.
-        self.changes: dict[TestName, int] = {}
-
-    def run(self, *, each_commit: bool) -> None:
-        """Build every state, and boot the first and the last of them, or all."""
-        base, *patched = self._states
-        built = {base.label: self._kernels.kernel(base)}
-        self.symbols = built[base.label].symbols
-        self.config = built[base.label].config
-        try:
-            for state in patched[:-1]:
-                if each_commit:
-                    built[state.label] = self._kernels.kernel(state)
-                else:
-                    self._kernels.build(state)
-            built[patched[-1].label] = self._kernels.kernel(patched[-1])
-            tests = self._kernels.tests(patched[-1])
-        except DoesNotBuild as error:
-            # What does not build is no fault of the input: it is the answer.
-            self.problems.append(error.message)
-            self.logs["build.log"] = error.log
-            return
-        booted = self._states if each_commit else (base, patched[-1])
-        self._boot_all(booted, built, tests)
-        if len({boot.accelerator for boot in self.boots}) > 1:
-            # KVM gave up on the way. What is held against each other has to run on the same.
-            self._guests.accelerator = Accelerator.TCG.value
-            self._boot_all(booted, built, tests)
-        if each_commit:
-            self._hold_between(patched[:-1])
-
-    def bisect(self, pattern: str) -> None:
-        """Find the commits with which tests change, after run(); boots a state for each step."""
-        last = len(self._states) - 1
-        base, tip = (self.said[self._states[number].label] for number in (0, last))
-        names = bisection.changing(pattern, base, tip)
-        if not names:
-            self.problems.append(f"--bisect: no test {pattern} changes with the series")
-        tests = self._kernels.tests(self._states[last])
-
-        def outcomes(number: int, names: Sequence[TestName]) -> Mapping[TestName, TestRun]:
-            state = self._states[number]
-            if state.label in self.said:
-                return self.said[state.label]
-            kernel, programs = self._kernels.kernel(state), {program for program, _ in names}
-            runs = []
-            for together in self._together(tests):
-                if programs & {name.rpartition(":")[2] for name in together}:
-                    boot = self._guests.boot(state.label, kernel, tests, together)
-                    runs.append((together, boot))
-            return comparison.read(runs)
-
-        self.changes = bisection.first_states(names, last, tip, outcomes)
-
-    def _together(self, tests: Tests) -> list[list[str]]:
-        """The programs of each boot: those that stand each other first, then each other one."""
-        alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
-        shared = [name for name in tests.names if name not in alone]
-        return [names for names in (shared, *([name] for name in alone)) if names]
-
-    def _boot_all(
-        self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests
-    ) -> None:
-        """Boot states one after the other; what an earlier call found is found anew."""
-        self.problems, self.logs, self.boots, self.said, self.reports = [], {}, [], {}, {}
-        for state in states:
-            self._boot(self._states.index(state), state, kernels[state.label], tests)
-
-    def _boot(self, number: int, state: State, kernel: Kernel, tests: Tests) -> None:
-        """Boot a state with all tests."""
-        runs = []
-        self.reports[state.label] = []
-        for names in self._together(tests):
-            boot = self._guests.boot(state.label, kernel, tests, names)
-            program = names[0].rpartition(":")[2]
-            alone = program in self._expected.alone
-            what = f"-{program}" if alone else ""
-            where = {0: "base", len(self._states) - 1: "tip"}.get(number, f"patch-{number}")
-            self.logs[f"{where}{what}.log"] = boot.console
-            self.boots.append(boot)
-            runs.append((names, boot))
-            # Half-way, what takes the kernel down may still do so.
-            if where in ("base", "tip") or not alone:
-                self.reports[state.label] += reports.read(boot.kernel_log)
-        self._hold_reports(state)
-        self.said[state.label] = comparison.read(runs)
-
-    def _hold_reports(self, state: State) -> None:
-        """Note what the kernel reports that it does not before the series, if nobody asked."""
-        before = {one.fingerprint for one in self.reports[self._states[0].label]}
-        new = {
-            (one.fingerprint, one.test): one
-            for one in reversed(self.reports[state.label])
-            if one.fingerprint not in before and not self._expected.why(one)
-        }
-        for one in reversed(new.values()):
-            where = f" in {one.test}" if one.test else ""
-            told = f"the kernel reports{where}: {one.kind.value}: {one.line}"
-            self.problems.append(f"{state.label}, {told}")
-
-    def _hold_between(self, states: Sequence[State]) -> None:
-        """Note what a test says half-way that it says neither before nor after the series."""
-        base, tip = self.said[self._states[0].label], self.said[self._states[-1].label]
-        for state in states:
-            for name, said in self.said[state.label].items():
-                known = {one[name].outcome for one in (base, tip) if name in one}
-                if said.outcome not in known:
-                    told = f"{bisection.full_name(name)} is {said.outcome.value}"
-                    self.problems.append(f"{state.label}: {told}: {said.why}")
-
-
-def _states(environment: Environment, tree: KernelTree, rendered: Rendered) -> tuple[State, ...]:
-    """The tree before the series and after each commit, all with the test exporter."""
-    files: dict[str, bytes | None] = {}
-    states = [State("before the series", _with_exporter(environment, tree, files))]
-    for number, commit in enumerate(rendered.commits, 1):
-        files.update(commit.files)
-        label = f"after patch {number}/{len(rendered.commits)}"
-        states.append(State(label, _with_exporter(environment, tree, files)))
-    return tuple(states)
-
-
-def _with_exporter(
-    environment: Environment,
-    tree: KernelTree,
-    files: Mapping[str, bytes | None],
-) -> dict[str, bytes | None]:
-    exporter = render(environment, Overlay(tree, files), [EXPORTER], {})
-    added = {path: body for commit in exporter.commits for path, body in commit.files.items()}
-    return {**files, **added}
+def _subject(
+    environment: Environment, tree: KernelTree, options: ProofOptions, architecture: Architecture
+) -> _Subject:
+    rendered = render(environment, tree, options.names, options.typed)
+    if not rendered.commits:
+        raise UserError(
+            f"{tree.label}: has all of {', '.join(options.names)}, so there is nothing to prove",
+            "give the revision without it: --base REV",
+        )
+    expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
+    return _Subject(tree, options, architecture, rendered, expected)
 
 
 def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[str, Any]]:
@@ -340,50 +198,38 @@ def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[st
     }
 
 
-def _told(
-    tree: KernelTree,
-    options: ProofOptions,
-    rendered: Rendered,
-    kernels: Kernels,
-    architecture: Architecture,
-    expected: Expectations,
-    proof_run: _ProofRun,
-) -> Proof:
-    base = proof_run.said.get("before the series", {})
-    tip = next(reversed(proof_run.said.values()), {})
+def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
+    """The proof, from what was built and booted."""
+    tree, rendered, expected = subject.tree, subject.rendered, subject.expected
     results: tuple[Result, ...] = ()
-    problems = list(proof_run.problems)
-    if proof_run.said:
-        results = comparison.compare(base, tip, expected, _own_programs(rendered))
-        problems += comparison.stale(expected, [*base, *tip])
-    about = next(iter(proof_run.boots), None)
+    problems = list(done.problems)
+    if done.said:
+        results = comparison.compare(done.base, done.tip, expected, _own_programs(rendered))
+        problems += comparison.stale(expected, [*done.base, *done.tip])
+    about = next(iter(done.boots), None)
     evidence = Evidence(
         tool=f"dmabuf-patchgen {__version__}",
         tree=Version(tree.version, kernels.fingerprint),
-        architecture=architecture.machine,
+        architecture=subject.architecture.machine,
         toolchain=kernels.tools.version,
         runner=Runner(
             about.runner.removeprefix("qemu ") if about else "none",
             Accelerator(about.accelerator) if about else Accelerator.TCG,
         ),
-        configuration=proof_run.symbols,
+        configuration=done.symbols,
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
-        reports=comparison.reported(
-            proof_run.reports.get("before the series", []),
-            next(reversed(proof_run.reports.values()), []),
-            expected,
-        ),
+        reports=comparison.reported(done.base_reports, done.tip_reports, expected),
         changes=tuple(
             Change(bisection.full_name(name), number, rendered.commits[number - 1].subject)
-            for name, number in proof_run.changes.items()
+            for name, number in done.changes.items()
         ),
         problems=tuple(problems),
-        logs=proof_run.logs,
-        command=_command(tree, options, kernels),
+        logs=done.logs,
+        command=_command(tree, subject.options, kernels),
     )
-    held = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
-    contents = {FILE: held, "config": proof_run.config, **proof_run.logs}
+    text = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
+    contents = {FILE: text, "config": done.config, **done.logs}
     files = {name: content.encode(errors="replace") for name, content in contents.items()}
     return Proof(rendered, evidence, files)
 

@@ -10,7 +10,7 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.parameters import Value
 from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree.newlines import has_crlf
-from dmabuf_patchgen.tree.source import SubdirectoryTree, Tree
+from dmabuf_patchgen.tree.source import Tree
 
 #: How patches of a tree with CRLF are applied.
 KEEP_CR = "lines end in CRLF, as in the tree: git am --keep-cr"
@@ -104,7 +104,7 @@ class Rendered:
     def notes(self) -> tuple[str, ...]:
         """What who applies the patches has to know."""
         found = [KEEP_CR] if self.keep_cr else []
-        if isinstance(self.tree, SubdirectoryTree):
+        if self.tree.prefix:
             found.append(f"paths are from the kernel's root: git am --directory={self.tree.prefix}")
         return tuple(found)
 

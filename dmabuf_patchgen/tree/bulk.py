@@ -47,12 +47,14 @@ class Place:
     @classmethod
     def of(cls, tree: KernelTree) -> Place:
         """The place of a tree."""
-        return cls(tree.place, isinstance(tree, GitTree))
+        return cls(tree.place, tree.root is None)
 
 
 def files(tree: KernelTree, tops: Sequence[str]) -> Listing:
     """The C files below some directories. Raises UserError where the tree cannot be listed."""
-    return _in_git(tree, tops) if isinstance(tree, GitTree) else _in_directory(tree.place, tops)
+    if tree.root is not None:
+        return _in_directory(tree.root, tops)
+    return _in_git(tree.as_objects(), tops)
 
 
 def _in_git(tree: GitTree, tops: Sequence[str]) -> Listing:

@@ -32,6 +32,8 @@ class Tree(ABC):
 
     #: What to call the tree in a message.
     label: str
+    #: Where in its repository it is, if it is not at the root.
+    prefix: str = ""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -410,10 +412,10 @@ def _within(where: Path, base: str | None) -> "SubdirectoryTree | None":
 def _root_of(tree: KernelTree) -> str:
     """What to do where the root of a tree is no kernel: it may lie further down."""
     hint = "-C names the root of a kernel tree, --base a revision of it"
-    if not isinstance(tree, GitTree):
+    if tree.commit is None:
         return hint
-    found = [name for name in subdirectory.kernels(tree.repo, tree.commit) if name]
-    return f"there is one in {found[0]}: -C {tree.repo / found[0]}" if found else hint
+    found = [name for name in subdirectory.kernels(tree.place, tree.commit) if name]
+    return f"there is one in {found[0]}: -C {tree.place / found[0]}" if found else hint
 
 
 def _is_kernel(root: Path) -> bool:

@@ -10,7 +10,7 @@ from dmabuf_patchgen.kernel.boots import Boots
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernels
 from dmabuf_patchgen.prove.expectation import Expectations
-from dmabuf_patchgen.prove.proof import _ProofRun
+from dmabuf_patchgen.prove.run import ProofRun
 
 STATES = (State("base", {}), State("tip", {}))
 
@@ -43,9 +43,9 @@ class Guests:
         return Boot(said, BootStatus.POWER_OFF, 1.0, "qemu 9", on)
 
 
-def run(fails: str) -> tuple[_ProofRun, Guests]:
+def run(fails: str) -> tuple[ProofRun, Guests]:
     guests = Guests(fails)
-    proof_run = _ProofRun(cast(Kernels, Kept()), cast(Boots, guests), Expectations((), ()), STATES)
+    proof_run = ProofRun(cast(Kernels, Kept()), cast(Boots, guests), Expectations((), ()), STATES)
     proof_run.run(each_commit=False)
     return proof_run, guests
 
@@ -87,7 +87,7 @@ class Changing:
 def test_a_test_is_followed_to_its_commit() -> None:
     states = tuple(State(str(number), {}) for number in range(9))
     guests = Changing(at=6)
-    proof_run = _ProofRun(cast(Kernels, Kept()), cast(Boots, guests), Expectations((), ()), states)
+    proof_run = ProofRun(cast(Kernels, Kept()), cast(Boots, guests), Expectations((), ()), states)
     proof_run.run(each_commit=False)
     assert guests.booted == ["0", "8"]
     proof_run.bisect("one:*")
