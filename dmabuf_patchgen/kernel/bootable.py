@@ -19,7 +19,9 @@ from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, Progress
 from dmabuf_patchgen.tree.source import DirectoryTree, KernelTree
 
 #: Part of every key, so that what is kept is of this form and no other.
-RECIPE = 1
+RECIPE = 2
+#: In a first build: the files in which the state that it was made of is not as the tree.
+_TOUCHED = "dmabuf-patchgen-touched.json"
 #: Directories of kselftests that are run where a tree has them: those of dma-buf.
 COLLECTIONS = ("drivers/dma-buf", "dmabuf-heaps")
 #: Nothing of the machine, of its user and of the day gets into an image.
@@ -101,7 +103,10 @@ class Bootable:
             _copy(self._first, self._build.out)
         else:
             self._build.out.mkdir()
-        self._forest = Forest(self._build.root, source, touched)
+        #: Files that objects of the first build may be older than, whatever their time says.
+        self._outdated = self._touched_before()
+        self._shown: frozenset[str] = frozenset()
+        self._forest = Forest(self._build.root, source, touched | self._outdated)
         shutil.rmtree(self._build.scratch, ignore_errors=True)
         self._build.scratch.mkdir()
         self._config = ""
@@ -114,6 +119,10 @@ class Bootable:
         """The sources in a state, as a tree."""
         # A file that an earlier state changed and this one does not is as in the tree again.
         self._forest.follow(state.files)
+        # That build may have begun with another state than this one.
+        self._forest.renew(self._outdated)
+        self._outdated = frozenset()
+        self._shown = frozenset(state.files)
         return DirectoryTree(self._forest.root, self._forest.source)
 
     def fresh(self, name: str) -> Path:
@@ -239,10 +248,17 @@ class Bootable:
     def _first_config(self) -> str:
         return (self._first / ".config").read_text(encoding="utf-8")
 
+    def _touched_before(self) -> frozenset[str]:
+        """The files that the first build's state touched."""
+        if not self._is_ready:
+            return frozenset()
+        return frozenset(json.loads((self._first / _TOUCHED).read_text(encoding="utf-8")))
+
     def _keep_first(self) -> None:
         following = self._place / "first.partial"
         shutil.rmtree(following, ignore_errors=True)
         _copy(self._build.out, following)
+        (following / _TOUCHED).write_text(json.dumps(sorted(self._shown)), encoding="utf-8")
         seal.close(following, self.fingerprint)
         # A kill in between leaves none, and all of it is built anew.
         shutil.rmtree(self._first, ignore_errors=True)

@@ -67,15 +67,8 @@ class Forest:
     def apply(self, files: Mapping[str, bytes | None]) -> None:
         """Bring files to a new state. One that does not change keeps its time, as make sees it."""
         for path, body in files.items():
-            if self.read(path) == body:
-                continue
-            place = self.root / path
-            with contextlib.suppress(FileNotFoundError):
-                place.unlink()
-            if body is not None:
-                place.write_bytes(body)
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    place.chmod((self.source / path).stat().st_mode & 0o777 | 0o600)
+            if self.read(path) != body:
+                self._write(path, body)
 
     def follow(self, files: Mapping[str, bytes | None]) -> None:
         """Bring the forest to where these files, and no others, are not as in the source."""
@@ -85,6 +78,22 @@ class Forest:
             back[path] = original.read_bytes() if original.is_file() else None
         self.apply({**back, **files})
         self._changed = set(files)
+
+    def renew(self, paths: Iterable[str]) -> None:
+        """Let files be as new as if they had just been written; what is not there stays away."""
+        for path in paths:
+            body = self.read(path)
+            if body is not None:
+                self._write(path, body)
+
+    def _write(self, path: str, body: bytes | None) -> None:
+        place = self.root / path
+        with contextlib.suppress(FileNotFoundError):
+            place.unlink()
+        if body is not None:
+            place.write_bytes(body)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                place.chmod((self.source / path).stat().st_mode & 0o777 | 0o600)
 
     def install_headers(self, installed: Path) -> None:
         """Show installed uapi headers at usr/include, where `make headers` in a tree has them."""

@@ -76,6 +76,36 @@ def test_an_earlier_build_is_taken_up(compiled: Compiled) -> None:
     assert not compiled("CONFIG_A=y\n")
 
 
+def test_an_earlier_build_of_another_state_is_no_build_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that a series changes is older than its objects where it is not changed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    (tree / "include").mkdir(parents=True)
+    (tree / "include/header.h").write_text("as in the tree")
+    (tree / "Makefile").write_text(
+        "olddefconfig: ;\nimage: $(O)/image\n$(O)/image: include/header.h\n\tcp $< $@\n"
+    )
+
+    def image(files: dict[str, bytes | None]) -> bytes:
+        with ExitStack() as stack:
+            bench = Bootable(
+                stack,
+                DirectoryTree(tree),
+                Toolchain((), "cc 1", ""),
+                frozenset(files),
+                lambda _: None,
+                1,
+            )
+            made = bench.build(State("", files), KernelConfig("CONFIG_A=y\n", ()), "image")
+            return (made / "image").read_bytes()
+
+    assert image({"include/header.h": b"as patched"}) == b"as patched"
+    assert image({}) == b"as in the tree"
+    assert image({"include/header.h": b"as patched"}) == b"as patched"
+
+
 def test_another_configuration_is_built_once(compiled: Compiled) -> None:
     compiled("CONFIG_A=y\n")
     assert compiled("CONFIG_B=y\n")
@@ -102,7 +132,9 @@ def test_a_damaged_build_is_made_anew(compiled: Compiled, tmp_path: Path, what: 
     compiled("CONFIG_A=y\n")
     (first,) = (tmp_path / "cache/dmabuf-patchgen/bootable").glob("*/first")
     kept = [*damage.files(first)]
-    assert {path.name for path in kept} == {".config", "object", "image", seal.NAME}
+    assert {path.name for path in kept} == {
+        ".config", "object", "image", "dmabuf-patchgen-touched.json", seal.NAME,
+    }  # fmt: skip
     for path in kept:
         damage.DAMAGES[what](path)
         assert compiled("CONFIG_A=y\n")
