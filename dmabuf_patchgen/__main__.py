@@ -34,12 +34,12 @@ def run(arguments: list[str]) -> int:
 
     Errors are one line on stderr, and an object on stdout where --json is asked for.
     """
-    streams.settle()
     for ending in ENDING:
         # nohup and shells start a program with signals that it shall not heed.
         if signal.getsignal(ending) is not signal.SIG_IGN:
             signal.signal(ending, _end)
     try:
+        streams.settle()
         return _run(arguments)
     except Terminated as error:
         failure = UserError("interrupted", "nothing half-done is left behind")
