@@ -50,7 +50,7 @@ test:
 	@echo 'kernel tree of reference: linux-source-6.12, downloaded on the first run'
 	@$(FETCH) 6.12
 	@echo 'tests: first those without a kernel tree, then those on 6.12, which build and boot kernels'
-	@echo '(a quarter of an hour)'
+	@echo '(twenty minutes on two processors)'
 	@$(PYTHON) -m pytest -m 'not trees and not all' -n auto --dist loadfile --no-loadscope-reorder
 
 test-trees:
