@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """prep with the checks as they are: run once for a series, and heeded."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def repo(kernel_repo: Path, tmp_path: Path, identity: str) -> Path:
 
 def test_a_series_is_checked_once(repo: Path, cli: Cli) -> None:
     verdicts = CACHE / "verdicts"
-    before = {*verdicts.glob("*.json")}
+    before = {*verdicts.glob("*/")}
     try:
         done = cli("-C", repo, "prep", "dma-buf-pfnmap")
         assert done.returncode == 0, done.stderr
@@ -32,11 +33,11 @@ def test_a_series_is_checked_once(repo: Path, cli: Cli) -> None:
         assert "checkpatch" in done.stdout and "sparse" in done.stdout and "seconds" in done.stdout
         cover = repos.git(repo, "config", f"branch.{BRANCH}.description")
         assert "a build\nwith W=1" in cover or "a build with W=1" in cover
-        assert len({*verdicts.glob("*.json")} - before) == 1
+        assert len({*verdicts.glob("*/")} - before) == 1
         again = cli("-C", repo, "prep", "dma-buf-pfnmap")
         assert again.returncode == 0, again.stderr
         assert "checked before, nothing found: checkpatch, kernel-doc, build" in again.stdout
         assert repos.git(repo, "config", f"branch.{BRANCH}.description") == cover
     finally:
-        for place in {*verdicts.glob("*.json")} - before:
-            place.unlink()
+        for place in {*verdicts.glob("*/")} - before:
+            shutil.rmtree(place)
