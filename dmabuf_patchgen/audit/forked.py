@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, TypeVar
 
+from dmabuf_patchgen.errors import UserError
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -22,7 +24,9 @@ Result = TypeVar("Result")
 def shared(work: Callable[[Part], Result], parts: Sequence[Part], workers: int) -> Iterator[Result]:
     """What the work comes to for each part, in the order in which it is done.
 
-    An exception in a fork is raised here. The forks end with the iteration, whichever way.
+    An exception in a fork is raised here, and UserError for one that ends before its work does:
+    what it has not told is not to be missed in silence. The forks end with the iteration,
+    whichever way.
     """
     if workers < 2 or len(parts) < 2:
         yield from map(work, parts)
@@ -31,6 +35,7 @@ def shared(work: Callable[[Part], Result], parts: Sequence[Part], workers: int) 
     sys.stdout.flush()
     sys.stderr.flush()
     forks: dict[int, BinaryIO] = {}
+    left: dict[BinaryIO, int] = {}
     try:
         for number in range(workers):
             reading, writing = os.pipe()
@@ -40,7 +45,8 @@ def shared(work: Callable[[Part], Result], parts: Sequence[Part], workers: int) 
                 _run(work, parts[number::workers], writing)
             os.close(writing)
             forks[pid] = os.fdopen(reading, "rb")
-        yield from _results(list(forks.values()))
+            left[forks[pid]] = len(parts[number::workers])
+        yield from _results(left)
     finally:
         for pid, pipe in forks.items():
             pipe.close()
@@ -66,18 +72,25 @@ def _run(work: Callable[[Part], Result], parts: Sequence[Part], writing: int) ->
         os._exit(0)
 
 
-def _results(pipes: list[BinaryIO]) -> Iterator[Result]:
+def _results(left: dict[BinaryIO, int]) -> Iterator[Result]:
+    """What forks tell. left: how much each of them has still to tell, by its pipe."""
     with selectors.DefaultSelector() as waiting:
-        for pipe in pipes:
+        for pipe in left:
             waiting.register(pipe, selectors.EVENT_READ, pipe)
         while waiting.get_map():
             for key, _ in waiting.select():
                 source: BinaryIO = key.data
                 try:
                     result, error = pickle.load(source)  # noqa: S301 - from a fork of our own
-                except EOFError:
+                except (EOFError, pickle.UnpicklingError):
+                    if left[source]:
+                        raise UserError(
+                            "a process that reads the tree ended before its work did",
+                            "is there memory enough? the kernel's log tells whom it ended",
+                        ) from None
                     waiting.unregister(source)
                     continue
+                left[source] -= 1
                 if error is not None:
                     raise error
                 yield result

@@ -20,7 +20,7 @@ _HINT = "make it again with `dmabuf-patchgen prove`"
 class Outcome(Enum):
     """What a test came to on one kernel."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"  # noqa: S105 - a result, no password
     FAIL = "fail"
     SKIP = "skip"
     #: The kernel panicked, hung or went away before the test had ended.

@@ -168,7 +168,7 @@ def _blob(path: Path) -> tuple[bytes, str]:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         # As it is written: a Path drops what it takes for needless, as in `a/./b`.
-        return b"120000", _object(b"blob", os.readlink(os.fsencode(path)))  # noqa: PTH115
+        return b"120000", _object(b"blob", os.readlink(os.fsencode(path)))  # noqa: PTH115 - bytes
     begin = hashlib.sha1(b"blob %d\0" % found.st_size, usedforsecurity=False)
     with path.open("rb") as file:
         oid = hashlib.file_digest(file, begin.copy).hexdigest()
