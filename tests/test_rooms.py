@@ -12,7 +12,7 @@ from tests.conftest import CHECKOUT
 PACKAGE = CHECKOUT / "dmabuf_patchgen"
 DOCUMENT = CHECKOUT / "docs" / "architecture.md"
 #: Beside the rooms; what every room may use.
-COMMON = {"errors", "process", "signals", "xdg"}
+COMMON = {"errors", "kept", "process", "signals", "xdg"}
 
 
 def rooms() -> list[str]:

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmabuf_patchgen import xdg
+from dmabuf_patchgen import kept, xdg
 from dmabuf_patchgen.audit import forked, record
 from dmabuf_patchgen.audit.places import CLOSE, WIDE
 from dmabuf_patchgen.audit.verdict import Audit, Entry
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from dmabuf_patchgen.audit.entry import Entries, Job
     from dmabuf_patchgen.audit.index import Index
 
+#: So many audits are remembered, half a megabyte each.
+_KEEP = 20
 #: Fewer entries than these are not worth another process.
 _ALONE = 24
 
@@ -32,12 +32,13 @@ def audit(tree: KernelTree, progress: Callable[[str], None] = lambda said: None)
     """What the exporters of a tree do with a mapping. Raises UserError where it cannot be read."""
     progress("listing the tree")
     listing = bulk.files(tree, CLOSE + WIDE)
-    kept = xdg.cache() / "audits" / f"{_key(listing.id, tree.version)}.json"
-    known = _kept(kept)
+    place = xdg.cache() / "audits" / _key(listing.id, tree.version)
+    known = kept.load(place)
     if known is not None:
-        return known
+        return record.loaded(json.loads(known))
     made = _audited(tree, listing, progress)
-    _keep(kept, made)
+    said = json.dumps(record.dumped(made))
+    kept.save(place, said.encode(), siblings=_KEEP)
     return made
 
 
@@ -93,21 +94,3 @@ def _code() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         state.update(path.read_bytes())
     return state.hexdigest()
-
-
-def _kept(path: Path) -> Audit | None:
-    try:
-        return record.loaded(json.loads(path.read_bytes()))
-    except (OSError, ValueError, LookupError, TypeError):
-        # None yet, or one that something has spoiled: it is made anew.
-        return None
-
-
-def _keep(path: Path, made: Audit) -> None:
-    with contextlib.suppress(OSError):
-        # Where nothing can be kept, the next run takes as long as this one.
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".audit-")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(record.dumped(made), file)
-        Path(name).replace(path)

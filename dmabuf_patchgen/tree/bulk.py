@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
@@ -126,6 +127,12 @@ def _from_directory(
             yield path, body
 
 
+def _pass_over(stream: IO[bytes], count: int) -> None:
+    """Read some bytes, with no more than a few of them in memory."""
+    while count and (piece := stream.read(min(count, LARGEST))):
+        count -= len(piece)
+
+
 def _unlinked(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW)
 
@@ -136,7 +143,7 @@ def _blobs(repo: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str,
         asked.write("".join(f"{oid}\n" for _, oid in wanted).encode())
         asked.seek(0)
         with subprocess.Popen(
-            ["git", "-C", str(repo), "cat-file", "--batch", "--buffer"],
+            git.command(repo, "cat-file", "--batch", "--buffer"),
             env=git.environment(),
             stdin=asked,
             stdout=subprocess.PIPE,
@@ -152,8 +159,8 @@ def _blobs(repo: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str,
                         yield path, "git has no such object"
                         continue
                     size = int(head[2])
-                    body = child.stdout.read(size)
-                    child.stdout.read(1)
+                    body = child.stdout.read(min(size, LARGEST))
+                    _pass_over(child.stdout, size - len(body) + 1)
                     yield path, body if size <= LARGEST else _too_large(size)
             finally:
                 child.kill()

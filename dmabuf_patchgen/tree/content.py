@@ -6,18 +6,16 @@ kernel's 85,000 files takes seconds, so what the file system said of them is kep
 written to has another time of change (ctime), which no program can set back.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmabuf_patchgen import xdg
+from dmabuf_patchgen import kept, xdg
 from dmabuf_patchgen.errors import UserError
 
 #: Nanoseconds. A file that changes twice in one tick of its file system's clock shows one time;
@@ -70,9 +68,7 @@ def tree_id(root: Path) -> str:
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}") from None
     if index != known:
-        # It only saves time: where it cannot be kept, all is read again.
-        with contextlib.suppress(OSError):
-            _save(root, index)
+        _save(root, index)
     return trees[""]
 
 
@@ -83,36 +79,13 @@ def _place(root: Path) -> Path:
 
 def _load(root: Path) -> _Index:
     """The index of a directory; nothing if there is none, or if it is not as it was saved."""
-    try:
-        digest, _, body = _place(root).read_bytes().partition(b"\n")
-        if digest != _digest(body):
-            return {}
-        held = json.loads(body)
-    except (OSError, ValueError):
-        return {}
-    return {path: (state, tree) for path, (state, tree) in held.items()}
+    body = kept.load(_place(root))
+    index = json.loads(body) if body else {}
+    return {path: (state, tree) for path, (state, tree) in index.items()}
 
 
 def _save(root: Path, index: _Index) -> None:
-    place = _place(root)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    body = json.dumps(index).encode()
-    with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as file:
-        try:
-            file.write(_digest(body) + b"\n" + body)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).rename(place)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    kept = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-    for old in kept[:-_KEEP]:
-        old.unlink(missing_ok=True)
-
-
-def _digest(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode()
+    kept.save(_place(root), json.dumps(index).encode(), siblings=_KEEP)
 
 
 def _listed(root: Path) -> list[_Directory]:
