@@ -22,6 +22,7 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, programs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import MEMORY
 from dmabuf_patchgen.kernel.silence import Patience
 
 NAMES = ("kvm", "tcg")
@@ -123,7 +124,7 @@ def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed 
         # QEMU takes a comma in a value for its end unless it is doubled.
         name = str(program).replace(",", ",,")
         argv = [
-            *qemu.machine(architecture, accelerator, qemu.MEMORY),
+            *qemu.machine(architecture, accelerator, MEMORY),
             *(option.format(probe=name) for option in emulated.probe_options),
         ]
         begin, before = time.monotonic(), _computed()

@@ -13,6 +13,7 @@ from dmabuf_patchgen.kernel import accelerator as accelerators
 from dmabuf_patchgen.kernel import cache, initramfs, programs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.kernel.silence import Patience
@@ -76,17 +77,18 @@ class Boots:
         initramfs = self._initramfs(tests)
 
         def run(accelerator: str, patience: Patience) -> Boot:
-            booted: Boot = self._runner.boot(
+            guest = Guest(
                 self._architecture,
                 kernel.image,
                 initramfs,
-                accelerator=accelerator,
-                patience=patience,
-                arguments=(f"proof_tests={','.join(names)}",),
-                limit=self._limit,
+                accelerator,
+                patience,
+                self._limit,
                 log=self._scratch / "console.log",
+                arguments=(f"proof_tests={','.join(names)}",),
                 progress=lambda said: self._progress(f"booted {label}: {said}"),
             )
+            booted: Boot = self._runner.boot(guest)
             return booted
 
         boot = accelerators.boot(

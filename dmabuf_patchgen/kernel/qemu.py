@@ -14,18 +14,14 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import console
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
-from dmabuf_patchgen.kernel.kbuild import Progress
-from dmabuf_patchgen.kernel.silence import Patience, Silence
+from dmabuf_patchgen.kernel.guest import Guest
+from dmabuf_patchgen.kernel.silence import Silence
 
 #: Nothing but what the architecture's file names, and a serial port.
 _BARE = (
     "-nodefaults", "-no-user-config", "-no-reboot",
     "-display", "none", "-monitor", "none", "-serial", "stdio",
 )  # fmt: skip
-#: For the probe of an accelerator, and for kernels where nothing else is said. MiB.
-MEMORY = 512
-#: Bytes of a console that are read before the guest is ended: a boot says a hundred thousand.
-_MOST = 4 << 20
 #: Before the lines in which the guest's init tells where its tests begin and end.
 _TESTS = f"{console.MARK}tests ".encode()
 #: What QEMU says where KVM gives a guest up; it keeps it stopped then, and stays.
@@ -54,34 +50,17 @@ def version(architecture: Architecture) -> str:
     return found[1] if found else "of unknown version"
 
 
-def boot(
-    architecture: Architecture,
-    image: Path,
-    initramfs: Path,
-    *,
-    accelerator: str,
-    patience: Patience,
-    arguments: Sequence[str] = (),
-    limit: float,
-    memory: int = MEMORY,
-    log: Path | None = None,
-    progress: Progress = lambda said: None,
-) -> Boot:
-    """Boot a kernel and wait for its end.
+def boot(guest: Guest) -> Boot:
+    """Boot a guest and wait for its end. Nothing goes on when this returns, raises or is killed.
 
-    accelerator: kvm or tcg; patience: how long it may be silent; arguments: more of them for the
-    kernel's command line; limit: seconds; memory: MiB; log: where the console is written while it
-    comes; progress: is told of each test that begins.
-    Nothing goes on when this returns, raises or is killed.
     Raises MissingTool, and UserError if QEMU does not start or the log cannot be written.
     """
     argv = [
-        *machine(architecture, accelerator, memory),
-        "-kernel", str(image), "-initrd", str(initramfs),
-        "-append", command_line(architecture, arguments),
+        *machine(guest.architecture, guest.accelerator, guest.memory),
+        "-kernel", str(guest.image), "-initrd", str(guest.initramfs),
+        "-append", command_line(guest.architecture, guest.arguments),
     ]  # fmt: skip
-    runner = f"qemu {version(architecture)}"
-    return watched(argv, runner, accelerator, patience, limit, log, progress)
+    return watched(argv, f"qemu {version(guest.architecture)}", guest)
 
 
 def machine(architecture: Architecture, accelerator: str, memory: int) -> list[str]:
@@ -111,31 +90,21 @@ def fitting(line: str) -> str:
     return line
 
 
-def watched(
-    argv: Sequence[str],
-    runner: str,
-    accelerator: str,
-    patience: Patience,
-    limit: float,
-    log: Path | None,
-    progress: Progress,
-    *,
-    merged: bool = False,
-) -> Boot:
-    """Run what boots a guest, see boot().
+def watched(argv: Sequence[str], runner: str, guest: Guest, *, merged: bool = False) -> Boot:
+    """Run what boots a guest, see boot(). runner: what that is called.
 
     The guest's console is what it says on stdout, and on stderr as well if merged.
     """
     begin = time.monotonic()
     with ExitStack() as stack:
-        file = stack.enter_context(_open_log(log)) if log else None
-        listener = _Listener(file, progress, Silence(patience))
+        file = stack.enter_context(_open_log(guest.log)) if guest.log else None
+        listener = _Listener(guest, file)
         done = process.stream(
             argv,
             take=listener.take,
             hear=listener.hear,
             watch=listener.watch,
-            timeout=limit,
+            timeout=guest.limit,
             merged=merged,
         )
     text = console.clean(bytes(listener.said))
@@ -145,10 +114,10 @@ def watched(
     how = console.status(text, done.returncode, late=late and not listener.failure)
     cause = ""
     if how is BootStatus.LOST:
-        cause = listener.failure or _cause(done, argv[0])
+        cause = listener.failure or _cause(done, argv[0], guest.most)
     elif how is BootStatus.HANG:
         cause = listener.silent
-    return Boot(text, how, time.monotonic() - begin, runner, accelerator, cause)
+    return Boot(text, how, time.monotonic() - begin, runner, guest.accelerator, cause)
 
 
 class _Listener:
@@ -158,13 +127,14 @@ class _Listener:
     that was too long. Both are empty else.
     """
 
-    def __init__(self, log: BinaryIO | None, progress: Progress, silence: Silence) -> None:
+    def __init__(self, guest: Guest, log: BinaryIO | None) -> None:
         self.said = bytearray()
         self.failure = ""
         self.silent = ""
         self._log = log
-        self._progress = progress
-        self._silence = silence
+        self._progress = guest.progress
+        self._most = guest.most
+        self._silence = Silence(guest.patience)
         self._told = 0
 
     def take(self, piece: bytes) -> bool:
@@ -177,7 +147,7 @@ class _Listener:
             except OSError as error:
                 raise UserError(f"{self._log.name}: {error.strerror}") from None
         self._tell()
-        return len(self.said) <= _MOST
+        return len(self.said) <= self._most
 
     def hear(self, piece: bytes) -> bool:
         """Look at what QEMU says of itself; False when it has stopped the guest."""
@@ -211,10 +181,10 @@ def _open_log(log: Path) -> BinaryIO:
         raise UserError(f"{log}: {error.strerror}") from None
 
 
-def _cause(done: process.Streamed, program: str) -> str:
+def _cause(done: process.Streamed, program: str, most: int) -> str:
     """Why a guest was lost."""
     if done.returncode is None:
-        return f"the guest said more than {_MOST >> 20} MiB and was ended"
+        return f"the guest said more than {most >> 20} MiB and was ended"
     if done.returncode < 0:
         return f"{program} was killed by signal {-done.returncode}"
     if done.returncode:

@@ -29,14 +29,22 @@ _RUNNER = 55.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a guest may be silent. pace: how much slower than where silences were measured."""
+    """How long a guest may be silent.
+
+    pace: how much slower it is here than where silences were measured; least: seconds that it is
+    left alone for at the least; longest: the longest silences that were measured, seconds
+    computed and seconds slept; runner: seconds that a test may sleep.
+    """
 
     pace: float = 1.0
+    least: float = _LEAST
+    longest: tuple[float, float] = _LONGEST
+    runner: float = _RUNNER
 
     def limits(self, *, testing: bool) -> tuple[float, float]:
         """Seconds computed, and seconds slept."""
-        computed, slept = (max(_LEAST, one * _TIMES * self.pace) for one in _LONGEST)
-        return computed, max(slept, _RUNNER) if testing else slept
+        computed, slept = (max(self.least, one * _TIMES * self.pace) for one in self.longest)
+        return computed, max(slept, self.runner) if testing else slept
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ virtme-ng runs a script on the console, as 1.42 does where it finds no port for 
 import os
 import re
 import shlex
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from dmabuf_patchgen.kernel import initramfs as archive
 from dmabuf_patchgen.kernel import qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot
-from dmabuf_patchgen.kernel.kbuild import DATA, Progress
-from dmabuf_patchgen.kernel.silence import Patience
+from dmabuf_patchgen.kernel.guest import Guest
+from dmabuf_patchgen.kernel.kbuild import DATA
 
 #: What a kernel needs beside all that it needs for the tests, one line of a .config each.
 CONFIG = DATA / "vng.config"
@@ -38,34 +37,22 @@ def version(architecture: Architecture) -> str:
     return found[1] if found else "of unknown version"
 
 
-def boot(
-    architecture: Architecture,
-    image: Path,
-    initramfs: Path,
-    *,
-    accelerator: str,
-    patience: Patience,
-    arguments: Sequence[str] = (),
-    limit: float,
-    memory: int = qemu.MEMORY,
-    log: Path | None = None,
-    progress: Progress = lambda said: None,
-) -> Boot:
-    """Boot a kernel and wait for its end, see qemu.boot().
+def boot(guest: Guest) -> Boot:
+    """Boot a guest and wait for its end, see qemu.boot().
 
     Raises MissingTool, and UserError if virtme-ng cannot boot it.
     """
+    architecture = guest.architecture
     if not architecture.native:
         raise UserError(
             f"virtme-ng's init is for this machine, not for {architecture.name}",
             "boot it with --runner qemu",
         )
     with process.temporary("dmabuf-patchgen-vng-") as scratch:
-        _lay_out(initramfs, scratch / "root")
-        ours = (*qemu.ARGUMENTS, *architecture.qemu.arguments, *arguments)
-        argv = _machine(image, scratch, accelerator, memory, ours)
+        _lay_out(guest.initramfs, scratch / "root")
+        argv = _machine(guest, scratch)
         runner = f"qemu {qemu.version(architecture)} by virtme-ng {version(architecture)}"
-        return qemu.watched(argv, runner, accelerator, patience, limit, log, progress, merged=True)
+        return qemu.watched(argv, runner, guest, merged=True)
 
 
 def _lay_out(initramfs: Path, root: Path) -> None:
@@ -82,19 +69,18 @@ def _lay_out(initramfs: Path, root: Path) -> None:
             link.symlink_to("/bin/busybox")
 
 
-def _machine(
-    image: Path, scratch: Path, accelerator: str, memory: int, arguments: Sequence[str]
-) -> list[str]:
+def _machine(guest: Guest, scratch: Path) -> list[str]:
     """The command by which virtme-ng would run QEMU.
 
     We run it ourselves: below vng, QEMU would outlive a prover that is killed.
     """
     root = scratch / "root"
+    kvm = [] if guest.accelerator == "kvm" else ["--disable-kvm"]
     argv = [
-        "vng", "--dry-run", "--run", str(image), "--root", str(root), "--cwd", str(root),
-        "--user", "root", "--memory", f"{memory}M", "--cpus", "1", "--verbose",
+        "vng", "--dry-run", "--run", str(guest.image), "--root", str(root), "--cwd", str(root),
+        "--user", "root", "--memory", f"{guest.memory}M", "--cpus", "1", "--verbose",
         # virtiofs needs a daemon, and a microvm other drivers.
-        "--force-9p", "--disable-microvm", *([] if accelerator == "kvm" else ["--disable-kvm"]),
+        "--force-9p", "--disable-microvm", *kvm,
         "--exec", _SCRIPT,
     ]  # fmt: skip
     # It names a file of its own in the temporary directory, which QEMU makes.
@@ -106,5 +92,6 @@ def _machine(
     own, init, rest = command[where].partition(" init=") if where else ("", "", "")
     if " -- " not in rest:
         raise UserError(f"vng tells no command to run: {done.last_words}", "use --runner qemu")
-    command[where] = qemu.fitting(" ".join((own, *arguments)) + init + rest)
+    ours = (*qemu.ARGUMENTS, *guest.architecture.qemu.arguments, *guest.arguments)
+    command[where] = qemu.fitting(" ".join((own, *ours)) + init + rest)
     return command

@@ -10,10 +10,11 @@ import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import accelerator as accelerators
-from dmabuf_patchgen.kernel import qemu, silence
+from dmabuf_patchgen.kernel import qemu
 from dmabuf_patchgen.kernel.accelerator import host, probe
 from dmabuf_patchgen.kernel.architecture import Architecture, known
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 
 X86 = next(one for one in known() if one.name == "x86_64")
@@ -90,7 +91,7 @@ class TestProbe:
             probed = arguments.read_text().partition(" -device ")[0]
             assert f"-accel {one}" in probed and "-machine pc" in probed
             assert ("-cpu host" in probed) is (one == "kvm")
-            qemu.boot(X86, tmp_path, tmp_path, accelerator=one, patience=Patience(), limit=AMPLE)
+            qemu.boot(Guest(X86, tmp_path, tmp_path, one, Patience(), AMPLE))
             assert arguments.read_text().startswith(f"{probed} ")
 
 
@@ -154,11 +155,7 @@ def test_the_real_one_is_taken_only_if_it_runs_something(fresh: None) -> None:
 @pytest.mark.usefixtures("kvm")
 class TestBoot:
     @pytest.fixture
-    def boot(
-        self, lie: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Callable[..., Boot]:
-        monkeypatch.setattr(silence, "_LEAST", 1.0)
-        monkeypatch.setattr(silence, "_LONGEST", (0.1, 0.1))
+    def boot(self, lie: Callable[[str], Path], tmp_path: Path) -> Callable[..., Boot]:
         self.told: list[str] = []
 
         def run(kvm: str, tcg: str, wanted: str | None = None) -> Boot:
@@ -168,10 +165,8 @@ class TestBoot:
             lie(f'case "$*" in *-kernel*) {guest};; *) {probed}; {HONEST};; esac')
 
             def booted(accelerator: str, patience: Patience) -> Boot:
-                return qemu.boot(
-                    X86, tmp_path, tmp_path,
-                    accelerator=accelerator, patience=patience, limit=AMPLE,
-                )  # fmt: skip
+                short = replace(patience, least=1.0, longest=(0.1, 0.1))
+                return qemu.boot(Guest(X86, tmp_path, tmp_path, accelerator, short, AMPLE))
 
             return accelerators.boot(X86, booted, wanted, self.told.append)
 

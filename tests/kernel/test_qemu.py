@@ -13,9 +13,10 @@ import pytest
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
-from dmabuf_patchgen.kernel import qemu, silence
+from dmabuf_patchgen.kernel import qemu
 from dmabuf_patchgen.kernel.architecture import Architecture, known
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
@@ -40,18 +41,13 @@ def boot(tmp_path: Path) -> Callable[..., Boot]:
     (tmp_path / "initramfs").touch()
 
     def run(
-        limit: float = AMPLE, arguments: tuple[str, ...] = (), accelerator: str = "tcg"
+        limit: float = AMPLE,
+        arguments: tuple[str, ...] = (),
+        patience: Patience = Patience(),  # noqa: B008 - it does not change
     ) -> Boot:
-        return qemu.boot(
-            X86,
-            tmp_path / "image",
-            tmp_path / "initramfs",
-            accelerator="tcg",
-            patience=Patience(),
-            arguments=arguments,
-            limit=limit,
-            log=tmp_path / "console.log",
-        )
+        image, archive = tmp_path / "image", tmp_path / "initramfs"
+        log = tmp_path / "console.log"
+        return qemu.boot(Guest(X86, image, archive, "tcg", patience, limit, log, arguments))
 
     return run
 
@@ -121,17 +117,10 @@ class TestBoot:
         done = boot()
         assert (done.status, done.trouble) == (BootStatus.LOST, told)
 
-    def test_silence_is_a_hang(
-        self,
-        lie: Callable[[str], Path],
-        boot: Callable[..., Boot],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        monkeypatch.setattr(silence, "_LEAST", 2.0)
-        monkeypatch.setattr(silence, "_LONGEST", (0.1, 0.1))
-        monkeypatch.setattr(silence, "_RUNNER", 600.0)
+    def test_silence_is_a_hang(self, lie: Callable[[str], Path], boot: Callable[..., Boot]) -> None:
+        patience = Patience(least=2.0, longest=(0.1, 0.1), runner=600.0)
         lie("for i in 1 2 3 4; do echo $i; sleep 1; done; exec sleep 600")
-        done = boot()
+        done = boot(patience=patience)
         assert done.status is BootStatus.HANG and 5 < done.seconds < 30
         assert done.trouble.startswith(
             "nothing was said while it computed 0 s, slept 2 s; the last"
@@ -141,7 +130,7 @@ class TestBoot:
             "echo dmabuf-patchgen: tests begin; sleep 5; echo dmabuf-patchgen: tests end 0; "
             "exec sleep 600"
         )
-        done = boot()
+        done = boot(patience=patience)
         assert done.status is BootStatus.HANG
         assert done.trouble.endswith("| dmabuf-patchgen: tests end 0")
 
@@ -185,10 +174,11 @@ class TestBoot:
             "from pathlib import Path\n"
             "from dmabuf_patchgen.kernel import qemu\n"
             "from dmabuf_patchgen.kernel.architecture import named\n"
+            "from dmabuf_patchgen.kernel.guest import Guest\n"
             "from dmabuf_patchgen.kernel.silence import Patience\n"
-            "qemu.boot(named('x86_64'), Path('image'), Path('initramfs'), accelerator='tcg',\n"
-            "          patience=Patience(100), limit=600,\n"
-            f"          log=Path({str(tmp_path / 'console.log')!r}))\n"
+            "qemu.boot(Guest(named('x86_64'), Path('image'), Path('initramfs'), 'tcg',\n"
+            "                Patience(100), 600,\n"
+            f"                Path({str(tmp_path / 'console.log')!r})))\n"
         )
         with subprocess.Popen(
             [sys.executable, "-c", prover],
@@ -211,16 +201,17 @@ class TestMachine:
     def real(self) -> None:
         needs_qemu(X86)
 
-    def run(self, program: str, tmp_path: Path, limit: float) -> Boot:
+    def run(self, program: str, tmp_path: Path, limit: float, most: int = 4 << 20) -> Boot:
         sector = bytes.fromhex(SAY + program).ljust(510, b"\0") + b"\x55\xaa"
         (tmp_path / "disk").write_bytes(sector)
         argv = [
             *qemu.machine(X86, "tcg", 64),
             "-drive", f"format=raw,if=ide,snapshot=on,file={tmp_path / 'disk'}",
         ]  # fmt: skip
-        return qemu.watched(
-            argv, "qemu", "tcg", Patience(), limit, tmp_path / "log", lambda said: None
+        guest = Guest(
+            X86, tmp_path, tmp_path, "tcg", Patience(), limit, tmp_path / "log", most=most
         )
+        return qemu.watched(argv, "qemu", guest)
 
     def test_triple_fault(self, tmp_path: Path) -> None:
         done = self.run(TRIPLE_FAULT, tmp_path, AMPLE)
@@ -232,9 +223,8 @@ class TestMachine:
         assert done.status is BootStatus.HANG
         assert done.trouble == "no end within 3 s; the last lines: hello"
 
-    def test_flood(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(qemu, "_MOST", 1 << 16)
-        done = self.run(FLOOD, tmp_path, AMPLE)
+    def test_flood(self, tmp_path: Path) -> None:
+        done = self.run(FLOOD, tmp_path, AMPLE, most=1 << 16)
         assert done.status is BootStatus.LOST
         assert len(done.console) < 1 << 18
 

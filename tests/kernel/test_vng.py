@@ -13,6 +13,7 @@ from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import initramfs, vng
 from dmabuf_patchgen.kernel.architecture import Architecture, known
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
@@ -63,15 +64,10 @@ def boot(tmp_path: Path) -> Callable[..., Boot]:
         accelerator: str = "tcg",
         limit: float = 60.0,
     ) -> Boot:
+        image, archive = tmp_path / "image", tmp_path / "initramfs"
+        log = tmp_path / "console.log"
         return vng.boot(
-            architecture,
-            tmp_path / "image",
-            tmp_path / "initramfs",
-            accelerator=accelerator,
-            patience=Patience(),
-            arguments=arguments,
-            limit=limit,
-            log=tmp_path / "console.log",
+            Guest(architecture, image, archive, accelerator, Patience(), limit, log, arguments)
         )
 
     return run
