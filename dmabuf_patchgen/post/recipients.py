@@ -147,7 +147,7 @@ def _directories(mails: Iterable[bytes]) -> set[str]:
 def _parsed(text: str) -> list[tuple[str, str]]:
     """Names and addresses, of which there may be several with commas. Raises UserError."""
     found = getaddresses([text])
-    for _, address in found:
+    for _, address in found or [("", "")]:
         local, _, domain = address.rpartition("@")
         if not local or not domain or not text.isprintable() or " " in address:
             raise UserError(f"{text!r} is no mail address", "it is Name <address>, or the address")

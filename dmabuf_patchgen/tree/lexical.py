@@ -334,9 +334,11 @@ class Lexical:
             piece = self._piece(last - 1) if last else None
             if piece is None or piece[2] is not Kind.COMMENT:
                 break
-            opened = line_start(self.body, piece[0])
-            text = self.body[piece[0] : piece[1]]
-            if self.body[opened : piece[0]].strip() or b"SPDX-License-Identifier" in text:
+            try:
+                opened = self.line_before(piece[0])
+            except Doubt:  # It belongs to the code before it on the line.
+                break
+            if b"SPDX-License-Identifier" in self.body[opened : piece[1]]:
                 break
             start = opened
         return start

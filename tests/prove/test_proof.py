@@ -271,11 +271,11 @@ def test_an_expectation_of_no_test(sabotaged: Sabotaged) -> None:
     assert "a control, and without the series" in wrong["dma-buf-pfnmap:read_only_file.private"]
 
 
-#: A QEMU that is another one by its version, so that nothing is taken from earlier boots.
+#: A QEMU that is another one for each test, so that nothing is taken from earlier boots.
 FAKE = """\
 #!/bin/sh
-if [ "$1" = --version ]; then echo "QEMU emulator version 0.0.{number}"; exit; fi
-echo $$ >>"$FAKE_QEMU_RAN"
+if [ "$1" = --version ]; then echo "QEMU emulator version 0.0"; exit; fi
+echo $$ >>"{ran}"
 {body}
 """
 FAKES = {
@@ -290,10 +290,8 @@ FAKES = {
 
 
 def fake_qemu(place: Path, name: str) -> dict[str, str]:
-    number = [*FAKES].index(name)
-    body = FAKE.replace("{number}", str(number)).replace("{body}", FAKES[name][0])
-    env = on_path(place, {"qemu-system-x86_64": body.replace("{", "{{").replace("}", "}}")})
-    return {**env, "FAKE_QEMU_RAN": str(place / "ran")}
+    body = FAKE.format(ran=place / "ran", body=FAKES[name][0])
+    return on_path(place, {"qemu-system-x86_64": body.replace("{", "{{").replace("}", "}}")})
 
 
 @pytest.mark.parametrize("name", FAKES)
