@@ -82,8 +82,15 @@ static inline void buffer_from_heap(struct buffer *buf, const char *name,
 
 /*
  * The name of the CMA heap has changed over time and may come from the device
- * tree: take any heap that is not one of the system heaps.
+ * tree. So it is any heap that is not one of the system heaps, nor has buffers
+ * that the kernel itself must not touch.
  */
+static inline bool is_cma_heap(const char *name)
+{
+	return name[0] != '.' && strncmp(name, "system", 6) &&
+	       !strstr(name, "protected");
+}
+
 static inline void buffer_from_cma_heap(struct buffer *buf, int flags)
 {
 	DIR *dir = opendir(HEAP_DIR);
@@ -97,8 +104,7 @@ static inline void buffer_from_cma_heap(struct buffer *buf, int flags)
 
 	do {
 		entry = readdir(dir);
-	} while (entry && (entry->d_name[0] == '.' ||
-			   !strncmp(entry->d_name, "system", 6)));
+	} while (entry && !is_cma_heap(entry->d_name));
 
 	if (entry) {
 		buffer_from_heap(buf, entry->d_name, flags);

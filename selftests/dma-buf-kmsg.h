@@ -15,14 +15,34 @@
 
 #define CLEAR_WARN_ONCE "/sys/kernel/debug/clear_warn_once"
 #define TAINTED "/proc/sys/kernel/tainted"
+#define PANIC_ON_WARN "/proc/sys/kernel/panic_on_warn"
 
 /* Documentation/admin-guide/tainted-kernels.rst: the kernel has warned. */
 #define TAINT_WARN 512
 
 /**
+ * warning_missing() - what a test that makes the kernel warn needs
+ *
+ * Return: what is not there or has another value, NULL if all is as it should
+ */
+static inline const char *warning_missing(void)
+{
+	FILE *file = fopen(PANIC_ON_WARN, "r");
+	int panics = 0;
+
+	/* Without the file the kernel has no such setting. */
+	if (!file)
+		return NULL;
+	if (fscanf(file, "%d", &panics) != 1)
+		panics = 0;
+	fclose(file);
+	return panics ? "0 in " PANIC_ON_WARN : NULL;
+}
+
+/**
  * kmsg_missing() - what a test of warnings needs and cannot have
  *
- * Return: a file that is missing or kept from us, NULL if there is none
+ * Return: what is missing or kept from us, NULL if there is none
  */
 static inline const char *kmsg_missing(void)
 {
@@ -35,7 +55,7 @@ static inline const char *kmsg_missing(void)
 	/* Without KALLSYMS, a warning does not name its function. */
 	if (access("/proc/kallsyms", R_OK))
 		return "/proc/kallsyms";
-	return NULL;
+	return warning_missing();
 }
 
 /**

@@ -10,6 +10,7 @@
 
 #include "dma-buf-probes.h"
 
+#include "dma-buf-kmsg.h"
 #include "dma-buf-test-buffers.h"
 #include "../../kselftest_harness.h"
 
@@ -52,6 +53,14 @@ FIXTURE_VARIANT_ADD(kind, page_fault)
 	.mapping = DMA_BUF_TEST_PAGE_FAULT,
 };
 
+FIXTURE_VARIANT_ADD(kind, both)
+{
+	.mapping = DMA_BUF_TEST_MIXED,
+	.pfnmap = true,
+	.io = true,
+	.mixed = true,
+};
+
 FIXTURE_SETUP(kind)
 {
 	struct dma_buf_test_export request = {
@@ -65,6 +74,8 @@ FIXTURE_SETUP(kind)
 	memset(self->plain, 1, 2 * page_size());
 
 	test_buffer_open(&self->buf);
+	if (!self->buf.missing && (!variant->pfnmap || variant->mixed))
+		self->buf.missing = warning_missing();
 	if (self->buf.missing)
 		return;
 	ASSERT_EQ(0, test_buffer_export(&self->buf, request, MMAP_DIRECT));

@@ -42,6 +42,8 @@ enum dma_buf_test_mapping {
 	DMA_BUF_TEST_PAGE_INSERT,
 	/* a page with a reference on each fault, as for a file */
 	DMA_BUF_TEST_PAGE_FAULT,
+	/* as DMA_BUF_TEST_REMAP, on a VMA that may hold pages as well */
+	DMA_BUF_TEST_MIXED,
 	/* not at all: mmap() fails */
 	DMA_BUF_TEST_ERROR,
 };
@@ -252,6 +254,10 @@ static int test_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		break;
 	case DMA_BUF_TEST_PAGE_FAULT:
 		vma->vm_ops = &test_vm_ops_page;
+		break;
+	case DMA_BUF_TEST_MIXED:
+		vm_flags_set(vma, VM_MIXEDMAP);
+		ret = test_remap(vma, pages);
 		break;
 	}
 	if (ret)

@@ -26,6 +26,8 @@ enum dma_buf_test_mapping {
 	DMA_BUF_TEST_PAGE_INSERT,
 	/* a page with a reference on each fault, as for a file */
 	DMA_BUF_TEST_PAGE_FAULT,
+	/* as DMA_BUF_TEST_REMAP, on a VMA that may hold pages as well */
+	DMA_BUF_TEST_MIXED,
 	/* not at all: mmap() fails */
 	DMA_BUF_TEST_ERROR,
 };

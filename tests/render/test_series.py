@@ -360,7 +360,11 @@ def test_every_value_renders(linux_612: Path, severity: str, refuse_cow: str) ->
     assert (b"is_cow_mapping(" in body) == (refuse_cow == "yes")
     assert (b"vma->vm_ops->close(vma);" in body) == (severity == "refuse")
     assert (b"CONFIG_DMABUF_DEBUG) &&" in body) == (severity == "debug")
-    assert (b"WARN_ON_ONCE(!(vma->vm_flags & VM_PFNMAP))" in body) == (severity == "warn-once")
+    assert (b"\tif ((vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP)) != VM_PFNMAP) {\n" in body) == (
+        severity != "debug"
+    )
+    assert (b"WARN_ON_ONCE(1);" in body) == (severity != "refuse")
+    assert b'ratelimited("dma_buf: %s: mapping' in body
 
 
 def test_another_severity_on_a_tree_that_has_one_is_refused(

@@ -98,6 +98,12 @@ def test_every_commit_of_map_info_alone_is_clean(edge_row: Row) -> None:
 
 
 def test_every_commit_of_map_info_below_pfnmap_is_clean(edge_row: Row) -> None:
+    facts = Facts(Environment(), TreeFacts(open_tree(edge_row.path)))
+    if not facts["mmap_error_puts_vm_file"]:
+        with pytest.raises(UserError, match="needs mmap_error_puts_vm_file"):
+            rendered(edge_row, MAP_INFO, PFNMAP, severity="refuse")
+        return
+
     check(edge_row, rendered(edge_row, MAP_INFO, PFNMAP, severity="refuse"))
 
 
