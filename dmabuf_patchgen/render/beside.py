@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from dmabuf_patchgen.errors import Why
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, Source
-from dmabuf_patchgen.tree import flow
+from dmabuf_patchgen.tree import flow, statements
 from dmabuf_patchgen.tree.c import CFile, parse
-from dmabuf_patchgen.tree.lexical import CONDITIONALS, Branch, Doubt, Kind, Lexical
+from dmabuf_patchgen.tree.conditionals import CONDITIONALS, Branch
+from dmabuf_patchgen.tree.doubt import Doubt
+from dmabuf_patchgen.tree.lexical import Lexical
+from dmabuf_patchgen.tree.pieces import Kind
 from dmabuf_patchgen.tree.tokens import Span, line_number, words
 
 
@@ -141,14 +144,14 @@ def _not_body(c: CFile, start: int, added: bytes) -> None:
     """Raise Doubt where new statements would be the body of an `if` or a loop without braces."""
     last = c.lexical.code_before(start)
     if added.rstrip()[-1:] in (b";", b"}") and c.body[last : last + 1] != b",":
-        c.begins(start)
+        statements.begins(c, start)
 
 
 def _not_only_body(c: CFile, end: int, match: Span) -> None:
     """Raise Doubt where what ends there is the body of an `if` or a loop above the hunk."""
     if c.body[end - 1 : end] not in (b";", b"}"):
         return
-    statement = c.innermost(Span(end - 1, end))
+    statement = statements.innermost(c, Span(end - 1, end))
     start = None
     while statement is not None and statement.end_byte <= end:
         if flow.is_statement(statement) and statement.end_byte == end:
@@ -160,11 +163,11 @@ def _not_only_body(c: CFile, end: int, match: Span) -> None:
         statement = statement.parent
     if start is None:
         return
-    c.ended(end)
+    statements.ended(c, end)
     if match.start <= start:
         last = c.lexical.code_before(start)
         if last < match.start:
-            c.begins(start)
+            statements.begins(c, start)
 
 
 def _one_for_one(c: CFile, run: Run) -> None:
@@ -176,7 +179,7 @@ def _one_for_one(c: CFile, run: Run) -> None:
         return
     alone = c.lexical.word_at(above) in (b")", b"else", b"do")
     if alone and c.body[last.end - 1 : last.end] in (b";", b"}") and _statements(run.added) != 1:
-        c.begins(first.start)
+        statements.begins(c, first.start)
 
 
 def _statements(text: bytes) -> int:

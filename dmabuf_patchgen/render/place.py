@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from dmabuf_patchgen.errors import UserError, Why
-from dmabuf_patchgen.tree import makefile, text
-from dmabuf_patchgen.tree.c import CFile, Definition, parse
-from dmabuf_patchgen.tree.lexical import Doubt, kinds
+from dmabuf_patchgen.tree import extent, kernel_doc, labels, makefile, members, statements, text
+from dmabuf_patchgen.tree.c import CFile, parse
+from dmabuf_patchgen.tree.definition import Definition
+from dmabuf_patchgen.tree.doubt import Doubt
+from dmabuf_patchgen.tree.lexical import kinds
 from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, line_text, words
 
 
@@ -193,7 +195,7 @@ def _line(source: Source, side: str, wanted: str) -> Place:
         point = line.start if side == "before" else line.end
         if source.is_c:
             source.must_parse(f"line {wanted!r}", line)
-            return source.c.beside_line(line, side == "after")
+            return extent.beside_line(source.c, line, side == "after")
         if source.is_makefile:
             makefile.must_be_plain(source.body, line)
         return point
@@ -223,7 +225,7 @@ def _beside(source: Source, side: str, kind: str, name: str) -> Place:
         span = definition.span
         edge = span.start if side == "before" else span.end - 1
         source.must_parse(f"{kind} {name}", Span(edge, edge + 1))
-        point = source.c.before(definition) if side == "before" else source.c.after(definition)
+        point = (extent.before if side == "before" else extent.after)(source.c, definition)
         source.must_parse(f"{kind} {name}", _between(point, span))
         return point
 
@@ -241,12 +243,12 @@ def _label(source: Source, name: str, subject: str, label: str) -> Place:
 
     def insertion() -> int:
         what = f"function {name}, switch ({subject}), {label}"
-        labels = source.c.switch_labels(function, subject)
+        found = labels.of_switch(source.c, function, subject)
         span = source.one(
-            what, [span for said, span in labels if words(said.encode()) == words(label.encode())]
+            what, [span for said, span in found if words(said.encode()) == words(label.encode())]
         )
         source.must_parse(what, Span(function.span.start, span.end))
-        return source.c.before_label(function, span)
+        return labels.before(source.c, function, span)
 
     return Place(function.span, insertion, definition=True)
 
@@ -256,7 +258,7 @@ def _declarations(source: Source, name: str) -> Place:
     function = _definition(source, "function", name)
 
     def insertion() -> int:
-        point = source.c.after_declarations(function)
+        point = statements.after_declarations(source.c, function)
         # A declaration that does not parse is none, and must not be taken for a statement.
         rest = source.body[point : function.span.end]
         first = point + len(rest) - len(rest.lstrip()) + 1
@@ -272,13 +274,12 @@ def _statement(source: Source, name: str, side: str, code: str) -> Place:
 
     def insertion() -> int:
         what = f"function {name}, {code!r}"
-        c = source.c
         found = _once(source, what, code, function.span)
-        statement = c.statement(function, found)
+        statement = statements.around(source.c, function, found)
         source.must_parse(what, Span(function.span.start, statement.end))
         if side == "before":
-            return c.before_statement(function, found)
-        return c.after_statement(function, found)
+            return statements.before(source.c, function, found)
+        return statements.after(source.c, function, found)
 
     return Place(function.span, insertion, definition=True)
 
@@ -289,12 +290,12 @@ def _member(source: Source, kind: str, name: str, side: str, member: str) -> Pla
 
     def insertion() -> int:
         what = f"{kind} {name}, {member}"
-        found = [span for said, span in source.c.members(definition) if said == member]
+        found = [span for said, span in members.of(source.c, definition) if said == member]
         span = source.one(what, found)
         source.must_parse(what, Span(definition.span.start, span.end))
         if side == "before":
-            return source.c.before_member(definition, span)
-        return source.c.after_member(definition, span)
+            return members.before(source.c, definition, span)
+        return members.after(source.c, definition, span)
 
     return Place(definition.span, insertion, definition=True)
 
@@ -306,7 +307,7 @@ def _scope(source: Source, kind: str, name: str) -> Place:
 
 @_form(r"kernel-doc (\w+), after @(\w+)")
 def _doc_member(source: Source, name: str, member: str) -> Place:
-    scope = source.one(f"kernel-doc {name}", source.c.kernel_doc(name))
+    scope = source.one(f"kernel-doc {name}", kernel_doc.describing(source.c, name))
 
     def insertion() -> int:
         comment = source.body[scope.start : scope.end]
@@ -327,7 +328,9 @@ def _doc_member(source: Source, name: str, member: str) -> Place:
 
 @_form(r"kernel-doc (.+)")
 def _doc(source: Source, name: str) -> Place:
-    return Place(source.one(f"kernel-doc {name}", source.c.kernel_doc(name)), comment=True)
+    return Place(
+        source.one(f"kernel-doc {name}", kernel_doc.describing(source.c, name)), comment=True
+    )
 
 
 @_form(r"after last #define (\S+)")
@@ -341,7 +344,7 @@ def _last_define(source: Source, globs: str) -> Place:
         if not family:
             raise PlaceError(Why.MISSING, f"{source.path}: no #define is named {globs}")
         source.must_parse(f"#define {globs}", family[-1].span)
-        return source.c.after(family[-1])
+        return extent.after(source.c, family[-1])
 
     return Place(source.whole, insertion)
 
@@ -392,7 +395,7 @@ def _definition(source: Source, kind: str, name: str) -> Definition:
     found = source.c.named(kind, name)
     span = source.one(f"{kind} {name}", [d.span for d in found])
     definition = next(d for d in found if d.span == span)
-    source.c.check(definition)
+    extent.check(source.c, definition)
     return definition
 
 

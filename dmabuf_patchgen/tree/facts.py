@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 
 from dmabuf_patchgen.errors import NotInTree, UserError
-from dmabuf_patchgen.tree import ioctl, makefile, newlines, text
-from dmabuf_patchgen.tree.c import CFile, Definition, parse
+from dmabuf_patchgen.tree import ioctl, kernel_doc, makefile, newlines, text
+from dmabuf_patchgen.tree.c import CFile, parse
+from dmabuf_patchgen.tree.definition import Definition
 from dmabuf_patchgen.tree.kbuild import Makefiles
 from dmabuf_patchgen.tree.lexical import kinds
 from dmabuf_patchgen.tree.source import LFS_POINTER, Tree
@@ -115,7 +116,7 @@ class TreeFacts:
             inside = self._read(path)[definition.span.start : definition.span.end]
             if b"/**" in inside:
                 return "inline"
-            if c.kernel_doc(struct):
+            if kernel_doc.describing(c, struct):
                 return "header"
         return "none"
 

@@ -194,7 +194,7 @@ def _macros(c: CFile) -> list[_Macro]:
     found = []
     for directive in c.lexical.directives:
         if directive.name == b"define" and c.lexical.live(directive.span.start):
-            text = _QUOTED.sub('""', c.lexical.expression(directive))
+            text = _QUOTED.sub('""', directive.expression)
             named = _DEFINED.match(text)
             if named:
                 # Only a parenthesis right behind the name makes it one with arguments.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dmabuf_patchgen.errors import Why
-from dmabuf_patchgen.tree.lexical import Doubt
+from dmabuf_patchgen.tree.doubt import Doubt
 from dmabuf_patchgen.tree.tokens import Span
 
 # Rule: GNU make's manual, "Conditional Parts of Makefiles" and "Defining Multi-Line Variables".

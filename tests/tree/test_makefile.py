@@ -5,7 +5,7 @@ import pytest
 
 from dmabuf_patchgen.errors import Why
 from dmabuf_patchgen.tree import makefile
-from dmabuf_patchgen.tree.lexical import Doubt
+from dmabuf_patchgen.tree.doubt import Doubt
 from dmabuf_patchgen.tree.tokens import Span
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.debian import sources
+from dmabuf_patchgen.tree import extent
 from dmabuf_patchgen.tree.c import CFile
-from dmabuf_patchgen.tree.lexical import Doubt
+from dmabuf_patchgen.tree.doubt import Doubt
 
 #: A function of its own, as it begins in the kernel's style; a reading by lines alone.
 _HEAD = re.compile(rb"^(?:\{|[A-Za-z_][^\n;=#]*\)[ \t]*\{)[ \t]*$", re.M)
@@ -37,7 +38,7 @@ def judge(path: str) -> tuple[Counter[str], list[str]]:
         if definition.kind != "function":
             continue
         try:
-            c.check(definition)
+            extent.check(c, definition)
         except Doubt as doubt:
             counted[doubt.why.value] += 1
             continue
