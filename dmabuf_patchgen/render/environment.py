@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import textwrap
 import tomllib
 import traceback
@@ -10,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -17,8 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from dmabuf_patchgen import xdg
 from dmabuf_patchgen.audit.facts import AuditFacts
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.render import data
-from dmabuf_patchgen.render.compiled import Compiled
+from dmabuf_patchgen.render import compiled, data
 from dmabuf_patchgen.tree.facts import TreeFacts, tree_of
 
 #: What Jinja raises for a wrong template, and Python for a wrong call in one.
@@ -79,16 +81,20 @@ class Environment:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or data.templates()
+        kept = _kept(self.root)
         self._jinja = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(self.root),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
-            bytecode_cache=_kept(),
+            bytecode_cache=kept,
         )
+        if kept:
+            # As late as can be, and so in one go.
+            finalize(self, kept.save)
         # Facts and conditions are asked anew for every patch, on what the tree is by then.
-        self._compiled = cache(partial(self._jinja.compile_expression, undefined_to_none=False))
+        self._compiled = cache(partial(compiled.expression, self._jinja))
         self._jinja.filters["added"] = added
         self._jinja.filters["wrapped"] = wrapped
         self._jinja.globals["link"] = self.link
@@ -143,7 +149,7 @@ class Environment:
     def expand(self, text: str, context: Mapping[str, Any], name: str) -> str:
         """A text of a data file, rendered. Raises UserError naming the file and line."""
         try:
-            return self._jinja.from_string(text).render(context)
+            return compiled.text(self._jinja, text).render(context)
         except _WRONG as error:
             place = f"{self.root / name}{_line_of(self.root / name, text)}"
             raise UserError(f"{place}: {error}") from None
@@ -160,10 +166,11 @@ class Environment:
             raise UserError(f"{place}: {error}") from None
 
 
-def _kept() -> Compiled | None:
-    """Where compiled templates are kept; nowhere for who has no home."""
+def _kept(root: Path) -> compiled.Compiled | None:
+    """Where compiled templates of a directory are kept; nowhere for who has no home."""
+    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()
     try:
-        return Compiled(xdg.cache() / "templates")
+        return compiled.Compiled(xdg.cache() / "templates" / name)
     except RuntimeError:
         return None
 
