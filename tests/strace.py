@@ -59,6 +59,14 @@ class Traced:
         # Each program has numbers of its own.
         return [(kind, number + 1) for kind in kinds for number in range(made.count(kind))]
 
+    def files(self, kind: str) -> list[str]:
+        """The files, by their paths, that it makes calls of a kind about."""
+        with TemporaryDirectory() as place:
+            log = Path(place) / "log"
+            done = self._run(["-o", str(log), "--decode-fds=path", "-e", f"trace={kind}"])
+            assert done.returncode == 0, done
+            return re.findall(rf"^(?:\d+ +)?{kind}\(\d+<(.*)>\)", log.read_text(), re.M)
+
     def fails(self, kind: str, number: int, fault: str) -> "subprocess.CompletedProcess[str]":
         """Run it with a fault, such as signal=KILL, at a call."""
         inject = f"inject={kind}:{fault}:when={number}"

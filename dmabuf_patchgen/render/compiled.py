@@ -24,11 +24,12 @@ class Compiled(BytecodeCache):
     """Templates and expressions as code, all of them in one file.
 
     Each is known by a hash of its name, its source and of the Python and Jinja that compiled it.
-    A file that is damaged counts as none.
+    A file that is damaged counts as none. most: so many are kept, of which not all are asked for.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, most: int = _MOST) -> None:
         self._place = place
+        self._most = most
         self._asked: set[bytes] = set()
         self._grown = False
 
@@ -52,7 +53,7 @@ class Compiled(BytecodeCache):
         """Write what was compiled since. Once there are too many, what nobody asked for goes."""
         if self._grown:
             held = self._codes
-            if len(held) > _MOST:
+            if len(held) > self._most:
                 held = {key: code for key, code in held.items() if key in self._asked}
             kept.save(self._place, marshal.dumps(held))
             self._grown = False

@@ -48,11 +48,12 @@ class _Directory:
         return hashlib.sha256(f"{self.said}{below}".encode(errors="surrogateescape")).hexdigest()
 
 
-def tree_id(root: Path) -> str:
+def tree_id(root: Path, tick: int = _TICK) -> str:
     """The id of the git tree that has the files of a directory, as they are now.
 
-    What git would not take is left out: empty directories, devices, `.git`. Only files that
-    changed since the last time are read. Raises UserError for what cannot be read.
+    tick: nanoseconds for which the clock of its file system may stand still. What git would not
+    take is left out: empty directories, devices, `.git`. Only files that changed since the last
+    time are read. Raises UserError for what cannot be read.
     """
     known = _load(root)
     started = time.time_ns()
@@ -63,7 +64,7 @@ def tree_id(root: Path) -> str:
             state = one.state(trees)
             before, tree = known.get(one.path, ("", ""))
             trees[one.path] = tree if before == state else _tree(root, one, trees)
-            if one.changed < started - _TICK:
+            if one.changed < started - tick:
                 index[one.path] = (state, trees[one.path])
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror}") from None

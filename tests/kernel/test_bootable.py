@@ -11,7 +11,7 @@ from dmabuf_patchgen.kernel import seal
 from dmabuf_patchgen.kernel.bootable import Bootable, KernelConfig, State
 from dmabuf_patchgen.kernel.kbuild import Toolchain
 from dmabuf_patchgen.tree.source import DirectoryTree
-from tests import damage
+from tests import calls, damage
 
 #: As kbuild: an object is made again where the configuration is not what it was made from.
 MAKEFILE = """\
@@ -112,15 +112,11 @@ def test_another_configuration_is_built_once(compiled: Compiled) -> None:
     assert not compiled("CONFIG_B=y\n")
 
 
-def test_a_kill_while_it_is_kept_costs_a_build(
-    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_while_it_is_kept_costs_a_build(compiled: Compiled, tmp_path: Path) -> None:
     compiled("CONFIG_A=y\n")
-    with monkeypatch.context() as patched:
-        # As late as can be: the old one is gone.
-        patched.setattr(Path, "rename", killed)
-        with pytest.raises(KeyboardInterrupt):
-            compiled("CONFIG_B=y\n")
+    # As late as can be: the old one is gone.
+    with calls.failing("os.rename", KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        compiled("CONFIG_B=y\n")
     (place,) = (tmp_path / "cache/dmabuf-patchgen/bootable").glob("*/")
     assert not (place / "first").exists()
     assert compiled("CONFIG_B=y\n")
@@ -139,7 +135,3 @@ def test_a_damaged_build_is_made_anew(compiled: Compiled, tmp_path: Path, what: 
         damage.DAMAGES[what](path)
         assert compiled("CONFIG_A=y\n")
         assert not compiled("CONFIG_A=y\n")
-
-
-def killed(*_: object) -> None:
-    raise KeyboardInterrupt

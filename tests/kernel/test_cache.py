@@ -6,14 +6,13 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, seal
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree
-from tests import damage, faults, repos
+from tests import damage, faults, mounts, repos
 from tests.planted import Planted
 
 
@@ -233,14 +232,21 @@ def test_a_cache_that_make_can_use(
     assert cache.directory("build").is_dir()
 
 
-def test_a_cache_in_which_nothing_can_be_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.statvfs
-
-    def mounted(place: Path) -> SimpleNamespace:
-        return SimpleNamespace(f_flag=real(place).f_flag | os.ST_NOEXEC)
-
+#: Asks for a directory, and prints what is said against it.
+ASKING = """
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.kernel import cache
+try:
     cache.directory("build")
-    monkeypatch.setattr(os, "statvfs", mounted)
-    with pytest.raises(UserError, match="build: mounted noexec") as error:
-        cache.directory("build")
-    assert error.value.hint == "set XDG_CACHE_HOME to another directory"
+except UserError as error:
+    print(error.message, error.hint, sep="; ")
+"""
+
+
+def test_a_cache_in_which_nothing_can_be_run_is_refused(own_cache: Path) -> None:
+    own_cache.mkdir(parents=True)
+    done = mounts.python(own_cache, "noexec", "-c", ASKING)
+    said = f"{own_cache}/build: mounted noexec, and programs in it have to be run"
+    assert done.stdout == f"{said}; set XDG_CACHE_HOME to another directory\n", done.stderr
+    # The control: another such file system will do.
+    assert mounts.python(own_cache, "exec", "-c", ASKING).stdout == ""

@@ -18,7 +18,7 @@ from dmabuf_patchgen.kernel import architecture, configuration, kbuild, kconfig
 from dmabuf_patchgen.kernel.configuration import Configuration, configure
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree.source import DirectoryTree, open_tree
-from tests import tiny
+from tests import calls, tiny
 from tests.conftest import Cli
 from tests.repos import Kind, git
 from tests.tiny import Toy
@@ -369,10 +369,13 @@ def test_nothing_is_left_behind(
     for place in (here, temporary):
         place.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    # For what it runs; it has asked for its own already.
+    monkeypatch.setenv("TMPDIR", str(temporary))
     environment = dict(os.environ)
     before = tiny.snapshot(tree)
-    assert planned(tree, tmp_path, "CONFIG_CC_CAN=y\n").failed == ()
+    with calls.named("tempfile.mkdtemp") as made:
+        assert planned(tree, tmp_path, "CONFIG_CC_CAN=y\n").failed == ()
+    assert made and not any(Path(one).exists() for one in made)
     assert tiny.snapshot(tree) == before
     assert tiny.snapshot(here, temporary) == {}
     assert (dict(os.environ), Path.cwd()) == (environment, here)
@@ -620,16 +623,15 @@ def test_what_is_not_its_own_is_not_overwritten(toy: Toy, tree: Path, tmp_path: 
     assert tiny.snapshot(out) == before
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / ".config"
     configuration.write_file(file, f"{configuration.MARK}: toy\n")
     before = tiny.snapshot(tmp_path)
-
-    def full(self: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    full = OSError(28, "No space left on device")
+    with (
+        calls.failing("os.rename", full),
+        pytest.raises(UserError, match="No space left on device"),
+    ):
         configuration.write_file(file, "new\n")
     assert tiny.snapshot(tmp_path) == before
 

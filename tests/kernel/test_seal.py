@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.kernel import seal
-from tests import damage
+from tests import damage, strace
+
+#: Seals a directory.
+CLOSING = """
+import pathlib, sys
+from dmabuf_patchgen.kernel import seal
+seal.close(pathlib.Path(sys.argv[1]))
+"""
 
 
 @pytest.fixture(params=[True, False], ids=["content", "state"])
@@ -73,15 +80,19 @@ def test_a_copy_is_as_good_where_content_counts(tmp_path: Path) -> None:
 def test_all_of_it_is_brought_to_the_disk(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[str] = []
-
-    def fsync(handle: int) -> None:
-        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr("dmabuf_patchgen.process.run", lambda argv: synced.extend(argv[:2]))
+    strace.require()
+    place, log = tmp_path / "kept", tmp_path / "log"
+    place.mkdir()
     for name in range(number):
-        (tmp_path / f"{name}").touch()
-    seal.close(tmp_path)
-    each = [*map(str, tmp_path.iterdir()), str(tmp_path)]
-    assert sorted(synced) == sorted(each if number == 3 else ["sync", "--file-system"])
+        (place / f"{name}").touch()
+    sync = tmp_path / "bin/sync"
+    sync.parent.mkdir()
+    sync.write_text(f'#!/bin/sh\necho "$@" >>{log}\n')
+    sync.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sync.parent}:{os.environ['PATH']}")
+    synced = strace.Traced(CLOSING, (place,)).files("fsync")
+    each = [*map(str, place.iterdir()), str(place)]
+    if number == 3:
+        assert sorted(synced) == sorted(each) and not log.exists()
+    else:
+        assert not synced and log.read_text() == f"--file-system {place}\n"

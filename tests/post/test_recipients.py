@@ -11,6 +11,7 @@ from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.render import catalogue
 from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, Overlay, open_tree
+from tests import calls
 from tests.conftest import CHECKOUT, SmallRepo
 from tests.repos import Kind
 
@@ -201,11 +202,12 @@ def test_no_perl(tree: Overlay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert missing.value.tool == "perl" and "apt-get install perl" in missing.value.hint
 
 
-def test_no_temporary_directory(
-    tree: Overlay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
-    with pytest.raises(UserError, match="No such file or directory"):
+def test_no_temporary_directory(tree: Overlay) -> None:
+    gone = FileNotFoundError(2, "No such file or directory", "/gone")
+    with (
+        calls.failing("tempfile.mkdtemp", gone),
+        pytest.raises(UserError, match="/gone: No such file or directory"),
+    ):
         ask(tree)
 
 

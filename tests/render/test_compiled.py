@@ -2,6 +2,7 @@
 """Compiled templates: kept between runs, and never another thing than their source."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
@@ -12,10 +13,11 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import compiled
 from dmabuf_patchgen.render.compiled import Compiled
 from dmabuf_patchgen.render.environment import Environment
+from tests import calls
 
 
-def rendered(place: Path, source: str) -> str:
-    keeper = Compiled(place)
+def rendered(place: Path, source: str, most: int = 500) -> str:
+    keeper = Compiled(place, most)
     environment = jinja2.Environment(loader=DictLoader({"one": source}), bytecode_cache=keeper)
     said = environment.get_template("one").render()
     value = compiled.expression(environment, f"'{source}' | length")()
@@ -32,17 +34,16 @@ def kept(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def compiles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is compiled from now on."""
+def compiles() -> Iterator[list[str]]:
+    """What is compiled of Jinja's from now on."""
     found: list[str] = []
-    compile_ = jinja2.Environment.compile
 
-    def noted(self: jinja2.Environment, source: object, *rest: object) -> object:
-        found.append(str(source))
-        return compile_(self, source, *rest)  # type: ignore[call-overload]
+    def see(event: str, args: tuple[object, ...]) -> None:
+        if event == "compile" and args[1] == "<template>":
+            found.append(str(args[0]))
 
-    monkeypatch.setattr(jinja2.Environment, "compile", noted)
-    return found
+    with calls.seen(see):
+        yield found
 
 
 def test_they_are_taken_where_the_source_is_the_same(kept: Path, compiles: list[str]) -> None:
@@ -62,14 +63,13 @@ def test_another_source_is_kept_beside(kept: Path, compiles: list[str]) -> None:
 
 
 def test_what_is_not_asked_for_goes_when_there_are_too_many(
-    kept: Path, compiles: list[str], monkeypatch: pytest.MonkeyPatch
+    kept: Path, compiles: list[str]
 ) -> None:
-    monkeypatch.setattr(compiled, "_MOST", 5)
-    rendered(kept, "b")
+    rendered(kept, "b", most=5)
     del compiles[:]
-    rendered(kept, "b")
+    rendered(kept, "b", most=5)
     assert not compiles
-    rendered(kept, "a{{ 1 + 1 }}")
+    rendered(kept, "a{{ 1 + 1 }}", most=5)
     assert len(compiles) == 3
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render import directory, exchange
-from tests import tiny
+from tests import calls, tiny
 from tests.conftest import Cli
 from tests.repos import Kind, git
 from tests.tiny import Toy
@@ -190,25 +190,15 @@ def test_a_disk_that_is_full(tmp_path: Path, before: bool) -> None:
     assert len(names(out)) == 4
 
 
-def test_an_error_in_the_middle_of_the_exchange(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_the_middle_of_the_exchange(tmp_path: Path) -> None:
     put(tmp_path / "out")
     there = tiny.snapshot(tmp_path)
-    real = Path.rename
-    left = 0
-
-    def rename(self: Path, target: Path) -> Path:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise OSError(5, "Input/output error", str(self))
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "rename", rename)
     for moment in range(1, 7):
-        left = moment
-        with pytest.raises(UserError, match="Input/output error"):
+        broken = OSError(5, "Input/output error", str(tmp_path))
+        with (
+            calls.failing("os.rename", broken, moment),
+            pytest.raises(UserError, match="Input/output error"),
+        ):
             put(tmp_path / "out", {**FILES, "0002-new.patch": b"new\n"})
         assert tiny.snapshot(tmp_path) == there
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import content
-from tests import repos
+from tests import calls, repos
 
 #: Names that git sorts otherwise than a list of strings does, and some that are no UTF-8.
 NAMES = ("a", "a.c", "a-b", "a0", "b", "B", "ä", os.fsdecode(b"\xff"), ".gitignore", "x y")
@@ -77,55 +77,44 @@ def test_it_is_the_id_of_the_git_tree(
 
 
 @pytest.fixture
-def known(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory whose content is known and long since unchanged."""
+def known(tmp_path: Path, own_cache: Path) -> Path:
+    """A directory whose content is known, on a file system whose clock never stands still."""
     root = tmp_path / "tree"
     write(root, {"a": b"one\n", "b/c": b"two\n", "b/d": b"three\n", "e": b"->a"})
-    monkeypatch.setattr(content, "_TICK", 0)
-    content.tree_id(root)
+    content.tree_id(root, tick=0)
     assert len([*own_cache.iterdir()]) == 1
     return root
 
 
-def test_only_what_changed_is_read(
-    known: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
-    original = content._blob
-
-    def blob(path: Path) -> tuple[bytes, str]:
-        read.append(path.name)
-        return original(path)
-
-    monkeypatch.setattr(content, "_blob", blob)
-    assert content.tree_id(known) == of_git(repo, known)
+def test_only_what_changed_is_read(known: Path, repo: Path) -> None:
+    with calls.opened(known) as read:
+        assert content.tree_id(known, tick=0) == of_git(repo, known)
     assert not read
     (known / "b/c").write_text("another\n")
-    assert content.tree_id(known) == of_git(repo, known)
-    # What stands beside it, and what stands beside the directory.
-    assert sorted(read) == ["a", "c", "d", "e"]
+    with calls.opened(known) as read:
+        assert content.tree_id(known, tick=0) == of_git(repo, known)
+    # What stands beside it, and what stands beside the directory; a link is not opened.
+    assert sorted(read) == ["a", "b/c", "b/d"]
 
 
 def test_a_change_that_hides_its_size_and_time_is_seen(known: Path, repo: Path) -> None:
     path = known / "b/c"
-    before, times = content.tree_id(known), path.stat()
+    before, times = content.tree_id(known, tick=0), path.stat()
     path.write_text("2wo\n")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert path.stat().st_mtime_ns == times.st_mtime_ns
     assert path.stat().st_size == times.st_size
-    assert content.tree_id(known) == of_git(repo, known) != before
+    assert content.tree_id(known, tick=0) == of_git(repo, known) != before
 
 
-def test_what_changes_while_a_clock_stands_still_is_seen(
-    known: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(content, "_TICK", 10**10)
-    monkeypatch.setattr(content, "_save", lambda root, index: kept.append({**index}))
-    kept: list[dict[str, tuple[str, str]]] = []
+def test_what_changes_while_a_clock_stands_still_is_seen(known: Path, repo: Path) -> None:
+    hour = 3600 * 10**9
     (known / "b/c").write_text("just now\n")
-    content.tree_id(known)
+    content.tree_id(known, tick=hour)
     # Of the files beside it nothing is taken for granted the next time.
-    assert [index.keys() & {"", "b"} for index in kept] == [set()]
+    with calls.opened(known) as read:
+        assert content.tree_id(known, tick=hour) == of_git(repo, known)
+    assert sorted(read) == ["a", "b/c", "b/d"]
 
 
 def damages(body: bytes) -> list[bytes]:
@@ -136,10 +125,10 @@ def damages(body: bytes) -> list[bytes]:
 
 def test_a_damaged_index_is_made_anew(known: Path, own_cache: Path) -> None:
     (place,) = own_cache.iterdir()
-    expected, sound = content.tree_id(known), place.read_bytes()
+    expected, sound = content.tree_id(known, tick=0), place.read_bytes()
     for body in damages(sound):
         place.write_bytes(body)
-        assert content.tree_id(known) == expected
+        assert content.tree_id(known, tick=0) == expected
         assert place.read_bytes() == sound
 
 
@@ -149,16 +138,13 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     (place,) = own_cache.iterdir()
     place.unlink()
     place.mkdir()
-    assert content.tree_id(known) == of_git(repo, known)
+    assert content.tree_id(known, tick=0) == of_git(repo, known)
 
 
-def test_few_directories_are_remembered(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(content, "_TICK", 0)
+def test_few_directories_are_remembered(tmp_path: Path, own_cache: Path) -> None:
     for number in range(23):
         write(tmp_path / f"{number}", {"a": b"%d" % number})
-        content.tree_id(tmp_path / f"{number}")
+        content.tree_id(tmp_path / f"{number}", tick=0)
     assert len([*own_cache.iterdir()]) == 20
 
 
@@ -174,6 +160,6 @@ def test_a_link_is_taken_to_the_byte(tmp_path: Path, repo: Path) -> None:
 
 
 def test_a_fifo_is_left_alone(known: Path) -> None:
-    before = content.tree_id(known)
+    before = content.tree_id(known, tick=0)
     os.mkfifo(known / "fifo")
-    assert content.tree_id(known) == before
+    assert content.tree_id(known, tick=0) == before
