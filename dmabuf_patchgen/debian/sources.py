@@ -319,12 +319,12 @@ def main() -> int:
     what.add_argument("series", nargs="?", help="a kernel series such as 6.12")
     what.add_argument("--repository", metavar="SERIES", help="the same, as a git repository")
     what.add_argument("--matrix", action="store_true", help="every row of the test matrix")
-    names = [one.name for one in architecture.known()]
+    names = [one.name for one in architecture.here().known]
     what.add_argument("--busybox", choices=names, help="a static busybox of an architecture")
     said = parser.parse_args()
     try:
         if said.busybox:
-            print(busybox(architecture.named(said.busybox)))
+            print(busybox(architecture.here().named(said.busybox)))
             return 0
         if not said.matrix:
             print(repository(said.repository) if said.repository else fetch(said.series))

@@ -30,12 +30,29 @@ NAMES = ("kvm", "tcg")
 _QUICKER = 3
 #: Seconds that TCG's probe may take on a machine that is busy with other things.
 _AMPLE = 60.0
-#: Another one each time that this host boots.
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: What is kept of another form is not read.
 _FORM = 1
 _KIND = "hosts"
 _FILE = "host.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """Where a host tells of itself.
+
+    kvm: the device of its KVM; boot_id: what is in it is another one each time that it boots.
+    """
+
+    kvm: Path = Path("/dev/kvm")
+    boot_id: Path = Path("/proc/sys/kernel/random/boot_id")
+
+    @property
+    def has_kvm(self) -> bool:
+        """Whether this user may open the device."""
+        return os.access(self.kvm, os.R_OK | os.W_OK)
+
+
+_FILES = HostFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +85,27 @@ class Probed:
     computed: float
 
 
-def host(architecture: Architecture) -> Host:
+def host(architecture: Architecture, files: HostFiles = _FILES) -> Host:
     """What is known of this host, measured if nothing is. Raises MissingTool."""
-    key = _key(architecture)
+    key = _key(architecture, files)
     if place := cache.kept(_KIND, key):
         return Host(**json.loads((place / _FILE).read_text(encoding="utf-8")))
     tcg = probe(architecture, "tcg", _AMPLE)
     if tcg is None:
         # The guest's end will tell what is wrong with this QEMU.
         return Host(1.0, "nothing runs on TCG")
-    found = Host(tcg.computed / architecture.qemu.probe_seconds, _trouble(architecture, tcg))
+    trouble = _trouble(architecture, tcg, files)
+    found = Host(tcg.computed / architecture.qemu.probe_seconds, trouble)
     _keep(key, found)
     return found
 
 
-def _trouble(architecture: Architecture, tcg: Probed) -> str:
+def _trouble(architecture: Architecture, tcg: Probed, files: HostFiles) -> str:
     """Why the probe does not speak for KVM. tcg: what it took on TCG just now."""
     if not architecture.native:
         return f"this machine is not of {architecture.name}"
-    if not _is_open():
-        return "/dev/kvm is not there or not for this user"
+    if not files.has_kvm:
+        return f"{files.kvm} is not there or not for this user"
     limit = tcg.seconds / _QUICKER
     if probe(architecture, "kvm", limit):
         return ""
@@ -96,9 +114,9 @@ def _trouble(architecture: Architecture, tcg: Probed) -> str:
     )
 
 
-def distrust(architecture: Architecture, cause: str) -> None:
+def distrust(architecture: Architecture, cause: str, files: HostFiles = _FILES) -> None:
     """Take KVM no more until this host boots again. cause: what a guest on it came to."""
-    _keep(_key(architecture), Host(host(architecture).pace, cause))
+    _keep(_key(architecture, files), Host(host(architecture, files).pace, cause))
 
 
 def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed | None:
@@ -139,13 +157,14 @@ def boot(
     run: Callable[[str, Patience], Boot],
     wanted: str | None,
     progress: Callable[[str], None],
+    files: HostFiles = _FILES,
 ) -> Boot:
     """Boot a guest on what is known to run it; on TCG again if KVM may be at fault.
 
     run: boots it on an accelerator, with patience; wanted: the accelerator that the user chose.
     Raises UserError if only KVM may be used and the guest shows nothing but that it does not do.
     """
-    known = host(architecture)
+    known = host(architecture, files)
     chosen = wanted or known.accelerator
     if chosen == "tcg":
         return run(chosen, known.patience)
@@ -161,7 +180,7 @@ def boot(
     progress(f"on KVM, {doubt}; booting again on TCG")
     again = run("tcg", known.patience)
     if not _doubt(again):
-        distrust(architecture, doubt)
+        distrust(architecture, doubt, files)
     return again
 
 
@@ -173,26 +192,21 @@ def _doubt(done: Boot) -> str:
     return f"{done.status.value}: {done.trouble}"
 
 
-def _is_open() -> bool:
-    """Whether this user may open /dev/kvm."""
-    return os.access("/dev/kvm", os.R_OK | os.W_OK)
-
-
 def _computed() -> float:
     """Processor seconds of all programs that were run and waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _key(architecture: Architecture) -> str:
+def _key(architecture: Architecture, files: HostFiles) -> str:
     """What is kept of this host has it: another one for whatever could make a difference."""
     about = [
         _FORM,
-        _BOOT_ID.read_text(),
+        files.boot_id.read_text(),
         qemu.version(architecture),
         programs.digest(architecture.qemu.program),
         asdict(architecture.qemu),
-        _is_open(),
+        files.has_kvm,
     ]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 

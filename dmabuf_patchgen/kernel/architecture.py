@@ -51,7 +51,8 @@ class Architecture:
 
     names: what make takes as ARCH for it; srcarch: its directory below arch/; triple: what clang
     calls it; debian: what Debian calls it; image: the kernel's image in a build directory;
-    config: lines of a .config that a kernel needs to boot on the emulated machine.
+    config: lines of a .config that a kernel needs to boot on the emulated machine; native: whether
+    this machine is of that kind.
     """
 
     name: str
@@ -63,45 +64,55 @@ class Architecture:
     image: str
     config: tuple[str, ...]
     qemu: Qemu
+    native: bool
 
-    @property
-    def native(self) -> bool:
-        """Whether this machine is of that kind."""
-        return platform.machine() == self.machine
+
+@dataclass(frozen=True, slots=True)
+class Architectures:
+    """The architectures that there is a file of, on a machine.
+
+    machine: as `uname -m` has it.
+    """
+
+    machine: str
+    known: tuple[Architecture, ...]
+
+    def chosen(self) -> Architecture:
+        """The architecture that ARCH names, or that of the machine. Raises UserError."""
+        if wanted := os.environ.get("ARCH"):
+            return self.named(wanted)
+        if own := next((one for one in self.known if one.native), None):
+            return own
+        raise self._unknown(f"this machine, {self.machine}")
+
+    def named(self, name: str) -> Architecture:
+        """The architecture that make takes a name for. Raises UserError."""
+        if found := next((one for one in self.known if name in one.names), None):
+            return found
+        raise self._unknown(f"ARCH {name}")
+
+    def _unknown(self, what: str) -> UserError:
+        names = ", ".join(one.name for one in self.known)
+        return UserError(f"{what}: nothing is known of it", f"set ARCH to one of {names}")
 
 
 @cache
-def known() -> tuple[Architecture, ...]:
-    """All architectures that there is a file of."""
-    return tuple(_load(path) for path in sorted(_FILES.glob("*.toml")))
+def here() -> Architectures:
+    """The architectures on this machine."""
+    return read(_FILES, platform.machine())
 
 
-def chosen() -> Architecture:
-    """The architecture that ARCH names, or that of this machine. Raises UserError."""
-    if wanted := os.environ.get("ARCH"):
-        return named(wanted)
-    machine = platform.machine()
-    if own := next((one for one in known() if one.machine == machine), None):
-        return own
-    raise _unknown(f"this machine, {machine}")
+def read(directory: Path, machine: str) -> Architectures:
+    """The architectures whose files are in a directory, on a machine."""
+    files = sorted(directory.glob("*.toml"))
+    return Architectures(machine, tuple(_architecture(file, machine) for file in files))
 
 
-def named(name: str) -> Architecture:
-    """The architecture that make takes a name for. Raises UserError."""
-    if found := next((one for one in known() if name in one.names), None):
-        return found
-    raise _unknown(f"ARCH {name}")
-
-
-def _unknown(what: str) -> UserError:
-    names = ", ".join(one.name for one in known())
-    return UserError(f"{what}: nothing is known of it", f"set ARCH to one of {names}")
-
-
-def _load(path: Path) -> Architecture:
+def _architecture(path: Path, machine: str) -> Architecture:
     declared: dict[str, Any] = _fixed(tomllib.loads(path.read_text(encoding="utf-8")))
     qemu: dict[str, Any] = _fixed(declared.pop("qemu"))
-    return Architecture(name=path.stem, qemu=Qemu(**qemu), **declared)
+    native = declared["machine"] == machine
+    return Architecture(name=path.stem, qemu=Qemu(**qemu), native=native, **declared)
 
 
 def _fixed(table: dict[str, Any]) -> dict[str, Any]:

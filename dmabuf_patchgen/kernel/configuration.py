@@ -144,7 +144,7 @@ def configure(
     architecture: the one that ARCH names, if not given.
     Raises UserError if fragments or Kconfig are wrong, or for an ARCH that is not known.
     """
-    architecture = architecture or architectures.chosen()
+    architecture = architecture or architectures.here().chosen()
     asked = requests(environment, names, architecture)
     # kconfiglib comes with it, and a wrong fragment can be told without.
     from dmabuf_patchgen.kernel import kconfig

@@ -15,7 +15,7 @@ from pathlib import Path
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import cache, programs, seal
-from dmabuf_patchgen.kernel.architecture import known
+from dmabuf_patchgen.kernel.architecture import here
 from dmabuf_patchgen.kernel.diagnostics import BuildLog, Diagnostic, parse_build
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.tree.source import KernelTree
@@ -99,8 +99,8 @@ def checker() -> str:
 def _refuse_another(compiler: Sequence[str], arch: str) -> None:
     """Refuse a compiler of one architecture for a kernel of another, of those that are known."""
     machine = process.run([*compiler, "-dumpmachine"], check=False).text.partition("-")[0]
-    made = next((one for one in known() if one.machine == machine), None)
-    meant = next((one for one in known() if (arch in one.names if arch else one.native)), None)
+    made = next((one for one in here().known if one.machine == machine), None)
+    meant = next((one for one in here().known if (arch in one.names if arch else one.native)), None)
     if made and meant and made != meant:
         raise UserError(
             f"{shlex.join(compiler)} compiles for {made.name}, and the kernel is for {meant.name}",

@@ -141,7 +141,7 @@ def prove(
     Raises UserError or MissingTool if that cannot be done; what speaks against the series is
     in the proof, never an exception.
     """
-    runner, architecture = boots.runner(options.runner, architectures.chosen())
+    runner, architecture = boots.runner(options.runner, architectures.here().chosen())
     subject = _subject(environment, tree, options, architecture)
     states = run.states(environment, tree, subject.rendered)
     with (
@@ -191,7 +191,7 @@ def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[st
     """What the `when` of an expectation may ask: of the tree without any of the series."""
     tree = TreeFacts(rendered.tree)
     facts = Facts(environment, tree)
-    name = architectures.chosen().name
+    name = architectures.here().chosen().name
     return {
         series: {"tree": tree, "fact": facts, "param": values, "arch": name}
         for series, values in rendered.parameters.items()

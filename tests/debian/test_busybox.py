@@ -35,7 +35,7 @@ def program(*headers: int, order: str = "<") -> bytes:
 
 @pytest.fixture
 def foreign() -> Architecture:
-    return next(one for one in architecture.known() if not one.native)
+    return next(one for one in architecture.here().known if not one.native)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) 
 def test_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCH", raising=False)
     path = own(tmp_path, monkeypatch, program(LOAD))
-    assert busybox(architecture.chosen()) == path
+    assert busybox(architecture.here().chosen()) == path
 
 
 @pytest.mark.parametrize("content", [None, program(LOAD, INTERP)])
@@ -92,7 +92,7 @@ def test_the_machine_has_none(
     monkeypatch.delenv("ARCH", raising=False)
     own(tmp_path, monkeypatch, content)
     with pytest.raises(MissingTool, match="a static busybox is not installed") as error:
-        busybox(architecture.chosen())
+        busybox(architecture.here().chosen())
     assert error.value.hint == "install it: apt-get install busybox-static"
 
 
@@ -102,7 +102,7 @@ def test_that_of_another_architecture(
     mirror: Mirror, foreign: Architecture, place: Path, path: str
 ) -> None:
     wanted = program(LOAD, LOAD)
-    own_debian = next(one for one in architecture.known() if one.native).debian
+    own_debian = next(one for one in architecture.here().known if one.native).debian
     mirror.pack(PACKAGE, "1:9-1", {path: b"another's"}, own_debian)
     mirror.pack(PACKAGE, "1:8-1", {path: b"old"}, foreign.debian)
     mirror.pack(PACKAGE, "1:9-1", {path: wanted}, foreign.debian)
@@ -200,7 +200,7 @@ def test_a_cache_that_cannot_be_written(foreign: Architecture, place: Path) -> N
 
 
 @pytest.mark.trees
-@pytest.mark.parametrize("name", [one.name for one in architecture.known()])
+@pytest.mark.parametrize("name", [one.name for one in architecture.here().known])
 def test_the_real_one(name: str) -> None:
     """Fetched by `make test-trees` before the tests leave the network."""
     done = subprocess.run(

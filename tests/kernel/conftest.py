@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.kernel import qemu
-from dmabuf_patchgen.kernel.architecture import known
+from dmabuf_patchgen.kernel.architecture import here
 
-X86 = next(one for one in known() if one.name == "x86_64")
+X86 = here().named("x86_64")
 
 
 @pytest.fixture

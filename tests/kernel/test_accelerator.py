@@ -11,13 +11,15 @@ import pytest
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import accelerator as accelerators
 from dmabuf_patchgen.kernel import qemu
-from dmabuf_patchgen.kernel.accelerator import host, probe
-from dmabuf_patchgen.kernel.architecture import Architecture, known
+from dmabuf_patchgen.kernel.accelerator import HostFiles, host, probe
+from dmabuf_patchgen.kernel.architecture import Architecture, here
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 
-X86 = next(one for one in known() if one.name == "x86_64")
+X86 = here().named("x86_64")
+#: As it is on a machine of its kind.
+NATIVE = replace(X86, native=True)
 #: Seconds that a loaded machine may take for what TCG does in one.
 AMPLE = 60.0
 
@@ -35,21 +37,23 @@ def needs_qemu(architecture: Architecture) -> None:
 
 
 @pytest.fixture
-def kvm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has one, for all that can be seen of it."""
-    monkeypatch.setattr(accelerators, "_is_open", lambda: True)
-    monkeypatch.setattr(Architecture, "native", True)
+def files(tmp_path: Path) -> HostFiles:
+    """A host that has a KVM, for all that can be seen of it."""
+    files = HostFiles(kvm=tmp_path / "kvm", boot_id=tmp_path / "boot_id")
+    files.kvm.touch()
+    files.boot_id.write_text("one\n")
+    return files
 
 
 class TestProbe:
-    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
+    @pytest.mark.parametrize("architecture", here().known, ids=lambda one: one.name)
     def test_program_does_what_it_should(self, architecture: Architecture) -> None:
         needs_qemu(architecture)
         took = probe(architecture, "tcg", AMPLE)
         # It computes, or it would measure how quickly QEMU starts.
         assert took and took.computed > architecture.qemu.probe_seconds / 20
 
-    @pytest.mark.parametrize("architecture", known(), ids=lambda one: one.name)
+    @pytest.mark.parametrize("architecture", here().known, ids=lambda one: one.name)
     def test_another_program_does_not(self, architecture: Architecture) -> None:
         needs_qemu(architecture)
         halts = {"x86_64": "f4ebfd", "arm64": "7f2003d5ffffff17"}[architecture.name]
@@ -95,7 +99,6 @@ class TestProbe:
             assert arguments.read_text().startswith(f"{probed} ")
 
 
-@pytest.mark.usefixtures("kvm")
 class TestHost:
     @pytest.mark.parametrize(
         ("script", "taken"),
@@ -108,41 +111,42 @@ class TestHost:
         ],
     )
     def test_kvm_is_taken_where_it_is_several_times_quicker(
-        self, lie: Callable[[str], Path], script: str, taken: str
+        self, lie: Callable[[str], Path], files: HostFiles, script: str, taken: str
     ) -> None:
         lie(f"{script}; {HONEST}")
-        assert host(X86).accelerator == taken
+        assert host(NATIVE, files).accelerator == taken
 
     def test_it_is_not_tried_where_it_cannot_be(
-        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+        self, lie: Callable[[str], Path], files: HostFiles
     ) -> None:
         arguments = lie(ON_KVM.format(kvm="", tcg="sleep 3") + f"; {HONEST}")
-        monkeypatch.setattr(Architecture, "native", False)
-        assert host(X86).accelerator == "tcg"
-        monkeypatch.setattr(Architecture, "native", True)
-        monkeypatch.setattr(accelerators, "_is_open", lambda: False)
-        assert host(X86).accelerator == "tcg"
+        files.kvm.unlink()
+        found = host(NATIVE, files)
+        assert found.trouble == f"{files.kvm} is not there or not for this user"
+        files.boot_id.write_text("another\n")
+        files.kvm.touch()
+        found = host(replace(NATIVE, native=False), files)
+        assert found.trouble == "this machine is not of x86_64"
         assert "-accel tcg" in arguments.read_text()
 
     def test_it_is_measured_once_while_the_host_is_up(
-        self, lie: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+        self, lie: Callable[[str], Path], files: HostFiles
     ) -> None:
         arguments = lie(f"sleep 1; {HONEST}")
-        first = host(X86)
+        first = host(NATIVE, files)
         arguments.unlink()
-        assert host(X86) == first and not arguments.exists()
-        (tmp_path / "boot_id").write_text("another\n")
-        monkeypatch.setattr(accelerators, "_BOOT_ID", tmp_path / "boot_id")
-        host(X86)
+        assert host(NATIVE, files) == first and not arguments.exists()
+        files.boot_id.write_text("another\n")
+        host(NATIVE, files)
         assert arguments.exists()
 
     def test_an_emulator_that_does_nothing_is_not_remembered(
-        self, lie: Callable[[str], Path]
+        self, lie: Callable[[str], Path], files: HostFiles
     ) -> None:
         lie("exit 9")
-        assert host(X86).accelerator == "tcg"
+        assert host(NATIVE, files).accelerator == "tcg"
         lie(ON_KVM.format(kvm="", tcg="sleep 3") + f"; {HONEST}")
-        assert host(X86).accelerator == "kvm"
+        assert host(NATIVE, files).accelerator == "kvm"
 
 
 def test_the_real_one_is_taken_only_if_it_runs_something(fresh: None) -> None:
@@ -152,10 +156,11 @@ def test_the_real_one_is_taken_only_if_it_runs_something(fresh: None) -> None:
     assert found.accelerator == "tcg" or probe(X86, "kvm", AMPLE)
 
 
-@pytest.mark.usefixtures("kvm")
 class TestBoot:
     @pytest.fixture
-    def boot(self, lie: Callable[[str], Path], tmp_path: Path) -> Callable[..., Boot]:
+    def boot(
+        self, lie: Callable[[str], Path], files: HostFiles, tmp_path: Path
+    ) -> Callable[..., Boot]:
         self.told: list[str] = []
 
         def run(kvm: str, tcg: str, wanted: str | None = None) -> Boot:
@@ -168,7 +173,7 @@ class TestBoot:
                 short = replace(patience, least=1.0, longest=(0.1, 0.1))
                 return qemu.boot(Guest(X86, tmp_path, tmp_path, accelerator, short, AMPLE))
 
-            return accelerators.boot(X86, booted, wanted, self.told.append)
+            return accelerators.boot(NATIVE, booted, wanted, self.told.append, files)
 
         return run
 
@@ -193,7 +198,7 @@ class TestBoot:
         ],
     )
     def test_what_kvm_may_be_at_fault_for_is_booted_on_tcg(
-        self, boot: Callable[..., Boot], kvm: str, cause: str
+        self, boot: Callable[..., Boot], files: HostFiles, kvm: str, cause: str
     ) -> None:
         begin = time.monotonic()
         done = boot(kvm, WHOLE)
@@ -202,16 +207,16 @@ class TestBoot:
         assert cause in told and told.endswith("booting again on TCG")
         assert time.monotonic() - begin < 30
         # It is not believed again before the host boots again.
-        assert cause in host(X86).trouble
+        assert cause in host(NATIVE, files).trouble
         assert boot(kvm, WHOLE).accelerator == "tcg"
         assert len(self.told) == 1
 
     def test_a_kernel_that_hangs_on_tcg_as_well_is_no_fault_of_kvm(
-        self, boot: Callable[..., Boot]
+        self, boot: Callable[..., Boot], files: HostFiles
     ) -> None:
         done = boot("echo FPU; exec sleep 600", "echo FPU; exec sleep 600")
         assert (done.accelerator, done.status) == ("tcg", BootStatus.HANG)
-        assert host(X86).accelerator == "kvm"
+        assert host(NATIVE, files).accelerator == "kvm"
 
     def test_a_panic_of_tests_is_the_kernel_s(self, boot: Callable[..., Boot]) -> None:
         up = "echo dmabuf-patchgen: up; echo 'Kernel panic - not syncing: Fatal exception'"

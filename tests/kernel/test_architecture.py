@@ -2,7 +2,6 @@
 """The files of the architectures, and the choice among them."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,16 @@ from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests.conftest import CHECKOUT
 
-FILES = sorted((CHECKOUT / "dmabuf_patchgen/kernel/architectures").iterdir())
+PLACE = CHECKOUT / "dmabuf_patchgen/kernel/architectures"
+FILES = sorted(PLACE.iterdir())
 
 
 def test_a_file_is_an_architecture() -> None:
-    assert [one.name for one in architecture.known()] == [file.stem for file in FILES]
-    assert {"arm64", "x86_64"} <= {one.name for one in architecture.known()}
+    assert [one.name for one in architecture.here().known] == [file.stem for file in FILES]
+    assert {"arm64", "x86_64"} <= {one.name for one in architecture.here().known}
 
 
-@pytest.mark.parametrize("one", architecture.known(), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", architecture.here().known, ids=lambda one: one.name)
 def test_what_a_file_says(one: Architecture) -> None:
     assert one.name in one.names
     assert one.image.startswith(f"arch/{one.srcarch}/boot/")
@@ -42,8 +42,7 @@ def test_what_a_file_says(one: Architecture) -> None:
 )
 def test_choice(monkeypatch: pytest.MonkeyPatch, arch: str, machine: str, expected: str) -> None:
     monkeypatch.setenv("ARCH", arch)
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    chosen = architecture.chosen()
+    chosen = architecture.read(PLACE, machine).chosen()
     assert chosen.name == expected
     assert chosen.native is (chosen.machine == machine)
 
@@ -59,30 +58,25 @@ def test_choice(monkeypatch: pytest.MonkeyPatch, arch: str, machine: str, expect
 )
 def test_no_choice(monkeypatch: pytest.MonkeyPatch, arch: str, machine: str, said: str) -> None:
     monkeypatch.setenv("ARCH", arch)
-    monkeypatch.setattr("platform.machine", lambda: machine)
     with pytest.raises(UserError) as error:
-        architecture.chosen()
+        architecture.read(PLACE, machine).chosen()
     assert error.value.message == said
     assert error.value.hint == "set ARCH to one of arm64, x86_64"
 
 
 def test_another_architecture_is_a_file_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (CHECKOUT / "dmabuf_patchgen/kernel/architectures/arm64.toml").read_text()
+    text = (PLACE / "arm64.toml").read_text()
     text = text.replace("aarch64", "riscv64").replace("arm64", "riscv")
     (tmp_path / "riscv.toml").write_text(text)
-    monkeypatch.setattr(architecture, "_FILES", tmp_path)
-    forget: Callable[[], None] = architecture.known.cache_clear
-    request.addfinalizer(forget)
-    forget()
     monkeypatch.setenv("ARCH", "riscv")
-    assert architecture.chosen().image == "arch/riscv/boot/Image"
+    assert architecture.read(tmp_path, "x86_64").chosen().image == "arch/riscv/boot/Image"
 
 
 def test_the_trees_have_it(linux_612: Path) -> None:
     tree = DirectoryTree(linux_612)
-    for one in architecture.known():
+    for one in architecture.here().known:
         assert Path(one.image).name in tree.read(f"arch/{one.srcarch}/Makefile").decode()
         clang = tree.read("scripts/Makefile.clang").decode()
         assert re.search(rf"CLANG_TARGET_FLAGS_{one.srcarch}\s*:= {one.triple}\n", clang)

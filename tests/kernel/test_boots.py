@@ -48,7 +48,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qemu: Path) -> Boote
         nonlocal status
         status = ends
         guests = boots.Boots(
-            architecture.named("x86_64"), runner, 1, busybox, tmp_path, lambda _: None
+            architecture.here().named("x86_64"), runner, 1, busybox, tmp_path, lambda _: None
         )
         assert (
             guests.boot("base", image.Kernel(tmp_path, key), tests, ["a:b"]).console

@@ -54,7 +54,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: DirectoryTree) 
             if line.endswith("LD image"):
                 said.append(line)
 
-        x86 = architecture.named("x86_64")
+        x86 = architecture.here().named("x86_64")
         with Kernels(Environment(), of, x86, (), (), progress, jobs=1, **options) as kernels:
             kernel = kernels.kernel(State("base", {}))
             assert kernel.image.read_bytes() == of.read("source")

@@ -142,7 +142,7 @@ config CONDITIONAL_ON_MORE
 
 #: What the architectures ask for, which the command adds.
 OF_MACHINES = sorted(
-    {line[7:-2] for one in architecture.known() for line in one.config if line.endswith("=y")}
+    {line[7:-2] for one in architecture.here().known for line in one.config if line.endswith("=y")}
 )
 #: What a tree has to have to be one, with that Kconfig.
 FILES: Mapping[str, bytes] = {
@@ -169,7 +169,7 @@ def planned(tree: Path, tmp_path: Path, fragment: str, **more: str) -> Configura
     files = {"common/kselftest.config": fragment}
     files |= {"toy/kernel.config": more["toy"]} if "toy" in more else {}
     environment = tiny.environment(tmp_path / "templates", files)
-    bare = replace(architecture.chosen(), config=())
+    bare = replace(architecture.here().chosen(), config=())
     return configure(environment, open_tree(tree), ["toy"], architecture=bare)
 
 
@@ -478,7 +478,7 @@ def test_another_architecture_asks_for_its_own(
     found = configure(environment, open_tree(tree), ["toy"])
     assert found.architecture == found.as_dict()["arch"] == "arm64"
     assert found.table().startswith("Linux 6.12.9-rc1, arm64, for the kselftests of toy\n")
-    (arm,) = (one for one in architecture.known() if one.name == "arm64")
+    (arm,) = (one for one in architecture.here().known if one.name == "arm64")
     own = [one for one in found.results if one.place == "architectures/arm64.toml"]
     assert [f"CONFIG_{one.name}={one.got}" for one in own] == [*arm.config]
     assert "CONFIG_TWO=y\n" in found.config
@@ -487,7 +487,7 @@ def test_another_architecture_asks_for_its_own(
 
 
 def test_an_architecture_and_a_series_that_contradict(tree: Path, tmp_path: Path) -> None:
-    one = replace(architecture.chosen(), config=("CONFIG_BASE=y",))
+    one = replace(architecture.here().chosen(), config=("CONFIG_BASE=y",))
     files = {"common/kselftest.config": "", "toy/kernel.config": "# CONFIG_BASE is not set\n"}
     environment = tiny.environment(tmp_path / "templates", files)
     with pytest.raises(UserError) as error:

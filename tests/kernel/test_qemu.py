@@ -14,13 +14,13 @@ import pytest
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import qemu
-from dmabuf_patchgen.kernel.architecture import Architecture, known
+from dmabuf_patchgen.kernel.architecture import Architecture, here
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
-X86 = next(one for one in known() if one.name == "x86_64")
+X86 = here().named("x86_64")
 #: Seconds that a loaded machine may take for what TCG does in a tenth of one.
 AMPLE = 60.0
 
@@ -173,10 +173,10 @@ class TestBoot:
         prover = (
             "from pathlib import Path\n"
             "from dmabuf_patchgen.kernel import qemu\n"
-            "from dmabuf_patchgen.kernel.architecture import named\n"
+            "from dmabuf_patchgen.kernel.architecture import here\n"
             "from dmabuf_patchgen.kernel.guest import Guest\n"
             "from dmabuf_patchgen.kernel.silence import Patience\n"
-            "qemu.boot(Guest(named('x86_64'), Path('image'), Path('initramfs'), 'tcg',\n"
+            "qemu.boot(Guest(here().named('x86_64'), Path('image'), Path('initramfs'), 'tcg',\n"
             "                Patience(100), 600,\n"
             f"                Path({str(tmp_path / 'console.log')!r})))\n"
         )

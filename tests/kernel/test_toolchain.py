@@ -7,21 +7,22 @@ import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import kbuild
+from dmabuf_patchgen.kernel.architecture import here
 from dmabuf_patchgen.kernel.kbuild import Toolchain
+
+#: This machine's, and another one.
+OWN, OTHER, *_ = sorted(here().known, key=lambda one: not one.native)
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory on PATH with a gcc of x86_64, one of arm64, one of riscv, and a clang."""
+    """A directory on PATH: this machine's gcc, cross compilers of all and of riscv, a clang."""
     place = tmp_path / "bin"
     place.mkdir()
     for name in ("make", "perl", "sparse", "flex", "bison", "bc"):
         (place / name).write_text("#!/bin/sh\n")
-    for prefix, triple in {
-        "": "x86_64-linux-gnu",
-        "aarch64-linux-gnu-": "aarch64-linux-gnu",
-        "riscv64-linux-gnu-": "riscv64-linux-gnu",
-    }.items():
+    triples = ("riscv64-linux-gnu", *(one.triple for one in here().known))
+    for prefix, triple in [("", OWN.triple), *((f"{one}-", one) for one in triples)]:
         (place / f"{prefix}gcc").write_text(
             f"#!/bin/sh\n[ $1 = -dumpmachine ] && echo {triple} || echo {prefix}gcc 12\n"
         )
@@ -31,7 +32,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ARCH", "CROSS_COMPILE", "CC", "LLVM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     return place
 
 
@@ -46,14 +46,14 @@ def chosen(monkeypatch: pytest.MonkeyPatch, choices: str) -> Toolchain:
     ("choices", "version"),
     [
         ("", "gcc 12"),
-        ("ARCH=x86", "gcc 12"),
-        ("ARCH=x86_64", "gcc 12"),
-        ("ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-", "aarch64-linux-gnu-gcc 12"),
-        ("ARCH=arm64 CC=aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc 12"),
+        (f"ARCH={OWN.names[0]}", "gcc 12"),
+        (f"ARCH={OWN.names[-1]}", "gcc 12"),
+        (f"ARCH={OTHER.name} CROSS_COMPILE={OTHER.triple}-", f"{OTHER.triple}-gcc 12"),
+        (f"ARCH={OTHER.name} CC={OTHER.triple}-gcc", f"{OTHER.triple}-gcc 12"),
         # There is no file of it, and checking goes on.
         ("ARCH=riscv CROSS_COMPILE=riscv64-linux-gnu-", "riscv64-linux-gnu-gcc 12"),
         # kbuild tells it what to compile for.
-        ("ARCH=arm64 LLVM=1", "clang version 19"),
+        (f"ARCH={OTHER.name} LLVM=1", "clang version 19"),
     ],
 )
 def test_choice(machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, version: str) -> None:
@@ -93,11 +93,11 @@ def test_a_cross_compiler_that_is_missing(machine: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("choices", "said", "hint"),
     [
-        ("ARCH=arm64", "gcc compiles for x86_64, and the kernel is for arm64",
-         "set CROSS_COMPILE=aarch64-linux-gnu-, or ARCH=x86_64"),
-        ("CROSS_COMPILE=aarch64-linux-gnu-",
-         "aarch64-linux-gnu-gcc compiles for arm64, and the kernel is for x86_64",
-         "set CROSS_COMPILE=x86_64-linux-gnu-, or ARCH=arm64"),
+        (f"ARCH={OTHER.name}", f"gcc compiles for {OWN.name}, and the kernel is for {OTHER.name}",
+         f"set CROSS_COMPILE={OTHER.triple}-, or ARCH={OWN.name}"),
+        (f"CROSS_COMPILE={OTHER.triple}-",
+         f"{OTHER.triple}-gcc compiles for {OTHER.name}, and the kernel is for {OWN.name}",
+         f"set CROSS_COMPILE={OWN.triple}-, or ARCH={OTHER.name}"),
     ],
 )  # fmt: skip
 def test_a_compiler_of_another_architecture(

@@ -5,24 +5,24 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import initramfs, vng
-from dmabuf_patchgen.kernel.architecture import Architecture, known
+from dmabuf_patchgen.kernel.architecture import Architecture, here
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.guest import Guest
 from dmabuf_patchgen.kernel.silence import Patience
 from tests.conftest import CHECKOUT
 
-X86 = next(one for one in known() if one.name == "x86_64")
+X86 = replace(here().named("x86_64"), native=True)
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(Architecture, "native", True)
+def fresh() -> Iterator[None]:
     vng.version.cache_clear()
     yield
     vng.version.cache_clear()
@@ -121,9 +121,8 @@ def test_refusals(
     answer(f"sh -c true -append '{'long ' * 500} init=b -- c'")
     with pytest.raises(UserError, match="2047 fit"):
         boot()
-    monkeypatch.setattr(Architecture, "native", False)
     with pytest.raises(UserError, match="not for x86_64"):
-        boot()
+        boot(architecture=replace(X86, native=False))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingTool) as missing:
         vng.version(X86)
