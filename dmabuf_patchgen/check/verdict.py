@@ -4,6 +4,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Protocol
 
 from dmabuf_patchgen import __version__
 from dmabuf_patchgen.check import checks
@@ -11,21 +12,31 @@ from dmabuf_patchgen.check.report import Report, Run
 from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.kernel import cache, kbuild
 from dmabuf_patchgen.kernel.kbuild import Progress
-from dmabuf_patchgen.tree.source import GitTree
+from dmabuf_patchgen.tree.source import GitTree, KernelTree
 
 _KIND = "verdicts"
 _FILE = "report.json"
 
 
-def check(tree: GitTree, patches: Sequence[Patch], progress: Progress) -> Report:
-    """What the checks find in a series; from the last time if nothing changed since.
+class Checks(Protocol):
+    """What checks a series on a tree, as checks.check() does."""
+
+    def __call__(
+        self, base: KernelTree, patches: Sequence[Patch], *, progress: Progress
+    ) -> Report: ...
+
+
+def check(
+    tree: GitTree, patches: Sequence[Patch], progress: Progress, found_by: Checks = checks.check
+) -> Report:
+    """What checks find in a series; from the last time if nothing changed since.
 
     Only a series without findings is kept, as its report says all there is in few words.
     """
     kept = known(tree, patches)
     if kept:
         return kept
-    report = checks.check(tree, patches, progress=progress)
+    report = found_by(tree, patches, progress=progress)
     if not report.failed:
         with cache.keeping(_KIND, _key(tree, patches)) as made:
             said = json.dumps([report.base, report.commits, report.checks])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.kernel import accelerator as accelerators
@@ -25,6 +25,18 @@ _FILE = "boot.json"
 _LASTING = (BootStatus.POWER_OFF, BootStatus.PANIC)
 
 
+class Runner(Protocol):
+    """What boots guests: the module qemu, or vng."""
+
+    __name__: str
+
+    def version(self, architecture: Architecture, /) -> str:
+        """Of the programs that it runs. Raises MissingTool."""
+
+    def boot(self, guest: Guest) -> Boot:
+        """Boot a guest and wait for its end. Raises MissingTool and UserError."""
+
+
 class Boots:
     """Boots of one run of the prover.
 
@@ -36,7 +48,7 @@ class Boots:
     def __init__(
         self,
         architecture: Architecture,
-        runner: ModuleType,
+        runner: Runner,
         limit: float,
         busybox: Path,
         scratch: Path,
@@ -88,8 +100,7 @@ class Boots:
                 arguments=(f"proof_tests={','.join(names)}",),
                 progress=lambda said: self._progress(f"booted {label}: {said}"),
             )
-            booted: Boot = self._runner.boot(guest)
-            return booted
+            return self._runner.boot(guest)
 
         boot = accelerators.boot(
             self._architecture,
@@ -127,7 +138,7 @@ def _keep(boot: Boot, key: str) -> None:
         (made / _FILE).write_text(said, encoding="utf-8")
 
 
-def runner(name: str, architecture: Architecture) -> tuple[ModuleType, Architecture]:
+def runner(name: str, architecture: Architecture) -> tuple[Runner, Architecture]:
     """What boots kernels, qemu or vng, and the architecture with what it wants of a kernel.
 
     Raises MissingTool.

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A clean series is checked once, and again when anything that checked it is another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dmabuf_patchgen.check import checks, verdict
+from dmabuf_patchgen.check import verdict
 from dmabuf_patchgen.check.report import Report, Run
 from dmabuf_patchgen.check.step import Patch
-from dmabuf_patchgen.kernel import cache, kbuild
-from dmabuf_patchgen.kernel.kbuild import Toolchain
+from dmabuf_patchgen.kernel import cache
+from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.render.commit import Commit
-from dmabuf_patchgen.tree.source import GitTree
+from dmabuf_patchgen.tree.source import GitTree, KernelTree
 from tests import damage, faults, repos
+from tests.tools import Toolchain
 
 Checked = Callable[..., int]
 
@@ -30,19 +30,17 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checked:
     repos.git(place, "init", "-q", "--initial-branch=main")
     faults.commit(place, {"base": {"a.c": faults.new("1\n")}})
     tree = GitTree(place, "main")
+    tools = Toolchain(tmp_path / "bin", monkeypatch)
     said: list[str] = []
 
-    def check(*_: Any, **__: Any) -> Report:
+    def checks(base: KernelTree, patches: Sequence[Patch], *, progress: Progress) -> Report:
         said.append("")
         return REPORT
 
-    monkeypatch.setattr(checks, "check", check)
-
     def run(mail: bytes = b"a mail", *, gcc: str = "gcc", sparse: str = "sparse") -> int:
-        monkeypatch.setattr(kbuild, "toolchain", lambda: Toolchain((), "gcc 12", gcc))
-        monkeypatch.setattr(kbuild, "checker", lambda: sparse)
+        tools.choose(gcc, sparse)
         patch = Patch(Commit("a patch\n", {}), mail)
-        report = verdict.check(tree, [patch], lambda _: None)
+        report = verdict.check(tree, [patch], lambda _: None, checks)
         assert (report.base, report.commits, report.checks) == (
             "a base",
             ("a patch",),

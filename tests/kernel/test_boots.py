@@ -1,28 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A boot is done once, and again when anything that it came from is another."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from dmabuf_patchgen.kernel import accelerator, architecture, boots, cache, image
+from dmabuf_patchgen.kernel import architecture, boots, cache, image
+from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
+from dmabuf_patchgen.kernel.guest import Guest
 from tests import damage
 
 Booted = Callable[..., int]
 
 
+class Runner:
+    """Boots guests that say something, and counts them."""
+
+    __name__ = "runner"
+
+    def __init__(self) -> None:
+        self.booted = 0
+        self.ends = BootStatus.POWER_OFF
+
+    def version(self, _: Architecture, /) -> str:
+        return "1"
+
+    def boot(self, guest: Guest) -> Boot:
+        self.booted += 1
+        return Boot("all is well\n", self.ends, 1.0, "qemu 1", guest.accelerator)
+
+
 @pytest.fixture
 def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program by the name of QEMU for x86_64."""
+    """A program by the name of QEMU for x86_64, which no probe finds to be one."""
     place = tmp_path / "bin/qemu-system-x86_64"
     place.parent.mkdir()
     place.write_text("#!/bin/sh\n")
     place.chmod(0o755)
-    monkeypatch.setenv("PATH", str(place.parent))
+    monkeypatch.setenv("PATH", f"{place.parent}:{os.environ['PATH']}")
     return place
 
 
@@ -30,23 +48,14 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qemu: Path) -> Booted:
     """Boots a kernel that says something; how often a guest was run up to now."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    said: list[str] = []
-
-    def boot(*_: Any, **__: Any) -> Boot:
-        said.append("")
-        return Boot("all is well\n", status, 1.0, "qemu 1", "tcg")
-
-    monkeypatch.setattr(accelerator, "host", lambda _: accelerator.Host(1.0, "no KVM"))
-    status = BootStatus.POWER_OFF
-    runner: Any = SimpleNamespace(__name__="runner", version=lambda _: "1", boot=boot)
+    runner = Runner()
     busybox = tmp_path / "busybox"
     busybox.write_text("busybox")
     tests = image.Tests(tmp_path, "tests")
     (tests.directory).mkdir()
 
     def run(key: str = "kernel", *, ends: BootStatus = BootStatus.POWER_OFF) -> int:
-        nonlocal status
-        status = ends
+        runner.ends = ends
         guests = boots.Boots(
             architecture.here().named("x86_64"), runner, 1, busybox, tmp_path, lambda _: None
         )
@@ -54,7 +63,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qemu: Path) -> Boote
             guests.boot("base", image.Kernel(tmp_path, key), tests, ["a:b"]).console
             == "all is well\n"
         )
-        return len(said)
+        return runner.booted
 
     return run
 

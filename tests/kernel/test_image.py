@@ -2,29 +2,35 @@
 """A kernel is built once for the same files, wherever they lie, and again when it was damaged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import architecture, configuration, kbuild, seal
+from dmabuf_patchgen.kernel import architecture, seal
 from dmabuf_patchgen.kernel.bootable import State
+from dmabuf_patchgen.kernel.configuration import COMMON
 from dmabuf_patchgen.kernel.image import Kernels
-from dmabuf_patchgen.kernel.kbuild import Build, MakeResult, Toolchain
-from dmabuf_patchgen.render.environment import Environment
 from dmabuf_patchgen.tree.source import DirectoryTree, GitTree, KernelTree
-from tests import damage, faults, repos
+from tests import damage, faults, repos, tiny
+from tests.tools import Toolchain
 
 #: Of a kernel whose image is its source.
 MAKEFILE = """\
+VERSION = 6
+PATCHLEVEL = 12
+SUBLEVEL = 0
+EXTRAVERSION =
 olddefconfig: ;
 bzImage:
 	@echo '  LD      image'
 	@mkdir -p $(O)/arch/x86/boot
 	@cat source >$(O)/arch/x86/boot/bzImage
+	@[ ! -e {meanwhile} ] || sh {meanwhile}
 """
+KCONFIG = 'mainmenu "Small"\nconfig A\n\tbool "A"\n'
 
 Built = Callable[..., int]
 
@@ -33,7 +39,8 @@ Built = Callable[..., int]
 def tree(tmp_path: Path) -> DirectoryTree:
     place = tmp_path / "tree"
     place.mkdir()
-    (place / "Makefile").write_text(MAKEFILE)
+    (place / "Makefile").write_text(MAKEFILE.format(meanwhile=tmp_path / "meanwhile"))
+    (place / "Kconfig").write_text(KCONFIG)
     (place / "source").write_text("one\n")
     return DirectoryTree(place)
 
@@ -42,23 +49,22 @@ def tree(tmp_path: Path) -> DirectoryTree:
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tree: DirectoryTree) -> Built:
     """Builds the kernel of a tree; how often make was asked for one up to now."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    config = SimpleNamespace(failed=(), results=(), config="CONFIG_A=y\n")
-    monkeypatch.setattr(configuration, "configure", lambda *_: config)
-    monkeypatch.setattr(configuration, "requests", lambda *_: ())
+    tools = Toolchain(tmp_path / "bin", monkeypatch)
+    templates = tiny.environment(tmp_path / "templates", {COMMON: "CONFIG_A=y\n"})
+    x86 = replace(architecture.here().named("x86_64"), config=())
     said: list[str] = []
 
     def run(of: KernelTree = tree, gcc: str = "gcc", **options: Any) -> int:
-        monkeypatch.setattr(kbuild, "toolchain", lambda: Toolchain((), "gcc 12", gcc))
+        tools.choose(gcc)
 
         def progress(line: str) -> None:
             if line.endswith("LD image"):
                 said.append(line)
 
-        x86 = architecture.here().named("x86_64")
-        with Kernels(Environment(), of, x86, (), (), progress, jobs=1, **options) as kernels:
+        with Kernels(templates, of, x86, (), (), progress, jobs=1, **options) as kernels:
             kernel = kernels.kernel(State("base", {}))
             assert kernel.image.read_bytes() == of.read("source")
-            assert kernel.config == "CONFIG_A=y\n"
+            assert kernel.config.endswith("\nCONFIG_A=y\n")
             assert "LD" in kernel.log
         return len(said)
 
@@ -73,19 +79,13 @@ def test_a_kernel_is_built_once(built: Built, tree: DirectoryTree) -> None:
 
 
 def test_what_changes_while_it_is_built_is_not_kept(
-    built: Built, tree: DirectoryTree, monkeypatch: pytest.MonkeyPatch
+    built: Built, tree: DirectoryTree, tmp_path: Path
 ) -> None:
-    make = Build.make
-
-    def interfered(self: Build, *targets: str) -> MakeResult:
-        made = make(self, *targets)
-        (tree.root / "source").write_text("two\n")
-        return made
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Build, "make", interfered)
-        with pytest.raises(UserError, match="files in it were changed while it was built"):
-            built()
+    meanwhile = tmp_path / "meanwhile"
+    meanwhile.write_text(f"echo two >{tree.root}/source")
+    with pytest.raises(UserError, match="files in it were changed while it was built"):
+        built()
+    meanwhile.unlink()
     (tree.root / "source").write_text("one\n")
     number = built()
     assert built() == number
@@ -102,7 +102,8 @@ def test_the_same_files_in_a_repository_are_the_same_kernel(
     repo = tmp_path / "repo"
     repo.mkdir()
     repos.git(repo, "init", "-q", "--initial-branch=main")
-    files = {name: faults.new((tree.root / name).read_text()) for name in ("Makefile", "source")}
+    names = ("Kconfig", "Makefile", "source")
+    files = {name: faults.new((tree.root / name).read_text()) for name in names}
     faults.commit(repo, {"base": files})
     assert built(GitTree(repo, "main")) == 1
     faults.commit(repo, {"another": {"source": faults.new("two\n")}})
@@ -116,7 +117,7 @@ def test_what_was_damaged_is_built_again(built: Built, tmp_path: Path, what: str
     number = built()
     kernels = tmp_path / "cache/dmabuf-patchgen/kernels"
     kept = [path for path in damage.files(kernels) if (path.parent / "image").exists()]
-    assert {path.name for path in kept} == {"image", "config", "build.log", seal.NAME}
+    assert {path.name for path in kept} == {"image", "config", "symbols", "build.log", seal.NAME}
     for path in kept:
         damage.DAMAGES[what](path)
         number += 1

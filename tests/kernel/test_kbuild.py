@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A build that is prepared once serves until it, its tree or its tools are another."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.kernel import kbuild, seal
-from dmabuf_patchgen.kernel.kbuild import Toolchain
+from dmabuf_patchgen.kernel import kbuild
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests import damage
+from tests.tools import Toolchain, put
+
+#: Of a kernel with one object, which is a copy of its source.
+MAKEFILE = """\
+.PHONY: drivers/dma-buf/
+tinyconfig olddefconfig prepare headers: ;
+drivers/dma-buf/:
+	@cp source $(O)/object
+"""
 
 Prepared = Callable[..., int]
 
@@ -19,25 +26,21 @@ Prepared = Callable[..., int]
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
     """Opens the build of a small tree; how often one was prepared up to now."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tools = Toolchain(tmp_path / "bin", monkeypatch)
     tree = tmp_path / "tree"
-    tree.mkdir()
+    (tree / "scripts").mkdir(parents=True)
+    (tree / "Makefile").write_text(MAKEFILE)
+    put(tree / "scripts/kconfig", "merge_config.sh")
     said: list[str] = []
 
-    def prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> None:
-        said.append("")
-        ready = place / "ready"
-        (ready / "out").mkdir(parents=True)
-        (ready / "out/object").write_text((source / "source").read_text())
-        (ready / "said.json").write_text(json.dumps({"said": {}, "sparse": {}}))
-        seal.close(ready, fingerprint)
-
-    monkeypatch.setattr(kbuild, "_prepare", prepare)
+    def progress(line: str) -> None:
+        if line.startswith("preparing a build of "):
+            said.append(line)
 
     def run(source: str = "1", gcc: str = "gcc", sparse: str = "sparse") -> int:
-        monkeypatch.setattr(kbuild, "toolchain", lambda: Toolchain((), "gcc 12", gcc))
-        monkeypatch.setattr(kbuild, "checker", lambda: sparse)
+        tools.choose(gcc, sparse)
         (tree / "source").write_text(source)
-        with kbuild.prepared(DirectoryTree(tree), (), lambda _: None) as (build, _):
+        with kbuild.prepared(DirectoryTree(tree), (), progress) as (build, _):
             assert (build.out / "object").read_text() == source
             # What is done to it is done to a copy.
             (build.out / "object").write_text("spoilt")
