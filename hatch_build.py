@@ -13,7 +13,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMMAND = "dmabuf-patchgen"
-#: TreeOptions each shell looks, below the prefix that the wheel is installed to.
+#: Where each shell looks, below the prefix that the wheel is installed to.
 PLACES: dict[type[ShellComplete], str] = {
     BashComplete: f"share/bash-completion/completions/{COMMAND}",
     ZshComplete: f"share/zsh/site-functions/_{COMMAND}",

@@ -13,7 +13,7 @@ from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.xdg import cache
 
 PACKAGE = "busybox-static"
-#: TreeOptions packages have it: since trixie, and before.
+#: Where packages have it: since trixie, and before.
 _PLACES = ("usr/bin/busybox", "bin/busybox")
 #: elf(5): the type of a program header that names a dynamic loader.
 _PT_INTERP = 3

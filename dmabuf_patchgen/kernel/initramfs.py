@@ -18,9 +18,9 @@ SCRIPTS = {
     "usr/bin/perl": DATA / "guest-perl",
     "usr/bin/timeout": DATA / "guest-timeout",
 }
-#: TreeOptions the kselftests are in the guest.
+#: Where the kselftests are in the guest.
 _TESTS = "kselftest"
-#: TreeOptions busybox puts links to itself, and where something is mounted.
+#: Where busybox puts links to itself, and where something is mounted.
 _DIRECTORIES = ("bin", "dev", "proc", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 

@@ -23,7 +23,7 @@ from dmabuf_patchgen.tree.source import KernelTree
 Progress = Callable[[str], None]
 
 DATA = Path(__file__).parent / "data"
-#: TreeOptions a tree has its kselftests.
+#: Where a tree has its kselftests.
 SELFTESTS = "tools/testing/selftests"
 #: Where a prepared build has what is kept of it, sealed.
 _READY = "ready"

@@ -7,7 +7,7 @@ from pathlib import Path
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git
 
-#: TreeOptions b4 keeps cover letter and tracking; it knows more, these two keep commits in order.
+#: Where b4 keeps cover letter and tracking; it knows more, these two keep commits in order.
 STRATEGIES = ("branch-description", "commit")
 
 

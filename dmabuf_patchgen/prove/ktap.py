@@ -35,7 +35,7 @@ _KTAP = re.compile(
 )
 _DIAGNOSTIC = re.compile(r"(?P<indent>(?:[ \t]*+# (?=[ \t]*+# ))*+[ \t]*+)# (?P<text>.*)")
 
-#: TreeOptions a name ends: a hash that is not part of a word and not escaped.
+#: Where a name ends: a hash that is not part of a word and not escaped.
 _HASH = re.compile(r"(?:^|(?<=[ \t]))#(?=[ \t]|$|(?:skip|todo|xfail)\b)", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"(skip|todo|xfail)[^\s]*+\s*+(.*)", re.IGNORECASE)
 

@@ -37,7 +37,7 @@ class Identity:
         return f"{clean} <{address}> {int(when.timestamp())} +0000".encode()
 
 
-#: TreeOptions nobody says who they are, or it does not matter.
+#: Where nobody says who they are, or it does not matter.
 ANONYMOUS = Identity("dmabuf-patchgen", "dmabuf-patchgen@localhost.invalid")
 
 
