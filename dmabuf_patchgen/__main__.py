@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Entry point: runs the command line, and is the one place where errors become exit codes."""
 
+from __future__ import annotations
+
 import errno
 import itertools
 import json
@@ -9,11 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from dmabuf_patchgen import xdg
 from dmabuf_patchgen.cli import streams
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.signals import ENDING
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.check.verdict import Checks
 
 
 class Terminated(BaseException):
@@ -29,8 +35,8 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command line; the exit code.
+def run(arguments: list[str], checks: Checks | None = None) -> int:
+    """Run the command line; the exit code. checks: see cli.options.Session.
 
     Errors are one line on stderr, and an object on stdout where --json is asked for.
     """
@@ -40,15 +46,15 @@ def run(arguments: list[str]) -> int:
             signal.signal(ending, _end)
     try:
         streams.settle()
-        return _run(arguments)
+        return _run(arguments, checks)
     except Terminated as error:
         failure = UserError("interrupted", "nothing half-done is left behind")
         return _fail(failure, 128 + error.signal, arguments)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], checks: Checks | None) -> int:
     try:
-        outcome = _called(arguments)
+        outcome = _called(arguments, checks)
         sys.stdout.flush()
     except UserError as error:
         return _fail(error, error.exit_code, arguments)
@@ -65,14 +71,16 @@ def _run(arguments: list[str]) -> int:
     return outcome
 
 
-def _called(arguments: list[str]) -> int:
+def _called(arguments: list[str], checks: Checks | None) -> int:
     """Run the verb; its exit code. Raises UserError for what is no command line as well."""
     import click
 
     from dmabuf_patchgen.cli.group import cli, misplaced
 
     try:
-        outcome = cli.main(arguments, prog_name="dmabuf-patchgen", standalone_mode=False)
+        outcome = cli.main(
+            arguments, prog_name="dmabuf-patchgen", standalone_mode=False, obj=checks
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return Exit.USER

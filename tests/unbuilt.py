@@ -6,21 +6,20 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from dmabuf_patchgen import __main__
-from dmabuf_patchgen.check import checks
 from dmabuf_patchgen.check.report import Report, Run
 from dmabuf_patchgen.check.step import Patch
+from dmabuf_patchgen.kernel.kbuild import Progress
+from dmabuf_patchgen.tree.source import KernelTree
 
 CHECKS = ("checkpatch", "build")
 
 
-def find_nothing(_base: object, patches: Sequence[Patch], **_: Any) -> Report:
+def find_nothing(base: KernelTree, patches: Sequence[Patch], *, progress: Progress) -> Report:
     runs = tuple(Run(name, 1, 0.0, True) for name in CHECKS)
     return Report("nothing", tuple(patch.commit.subject for patch in patches), 0.0, runs, ())
 
 
 if __name__ == "__main__":
-    checks.check = find_nothing  # type: ignore[assignment]
-    sys.exit(__main__.run(sys.argv[1:]))
+    sys.exit(__main__.run(sys.argv[1:], find_nothing))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dmabuf_patchgen import __version__
-from dmabuf_patchgen.check import checks
+from dmabuf_patchgen.check import checks as all_checks
 from dmabuf_patchgen.check.report import Report, Run
 from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.kernel import cache, kbuild
@@ -27,7 +27,7 @@ class Checks(Protocol):
 
 
 def check(
-    tree: GitTree, patches: Sequence[Patch], progress: Progress, found_by: Checks = checks.check
+    tree: GitTree, patches: Sequence[Patch], progress: Progress, checks: Checks = all_checks.check
 ) -> Report:
     """What checks find in a series; from the last time if nothing changed since.
 
@@ -36,7 +36,7 @@ def check(
     kept = known(tree, patches)
     if kept:
         return kept
-    report = found_by(tree, patches, progress=progress)
+    report = checks(tree, patches, progress=progress)
     if not report.failed:
         with cache.keeping(_KIND, _key(tree, patches)) as made:
             said = json.dumps([report.base, report.commits, report.checks])

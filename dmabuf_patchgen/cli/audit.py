@@ -9,7 +9,7 @@ import click
 
 from dmabuf_patchgen.audit.verdict import Kind
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json
+from dmabuf_patchgen.cli.options import Session, as_json
 from dmabuf_patchgen.errors import Exit, UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @as_json
 @click.pass_obj
-def command(where: TreeOptions, explain: str | None, only: str, fail_on: str, as_json: bool) -> int:
+def command(session: Session, explain: str | None, only: str, fail_on: str, as_json: bool) -> int:
     """Tell what each exporter of a tree does with a mapping, and which lines say so.
 
     Every way by which userspace maps a dma-buf or a GEM object is followed through the source,
@@ -58,7 +58,7 @@ def command(where: TreeOptions, explain: str | None, only: str, fail_on: str, as
     from dmabuf_patchgen.audit.audit import audit
 
     shown, failing = _kinds(only), _kinds(fail_on)
-    tree = where.tree()
+    tree = session.tree()
     with output.progress_shown() as progress:
         made = audit(tree, progress)
     entries: Sequence[Entry] = made.entries

@@ -11,7 +11,7 @@ import click
 
 from dmabuf_patchgen.cli import output
 from dmabuf_patchgen.cli.options import (
-    TreeOptions,
+    Session,
     as_json,
 )
 from dmabuf_patchgen.errors import Exit
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("targets", metavar="BASE..TIP | PATCH... | -", nargs=-1, required=True)
 @as_json
 @click.pass_obj
-def command(where: TreeOptions, targets: tuple[str, ...], as_json: bool) -> int:
+def command(session: Session, targets: tuple[str, ...], as_json: bool) -> int:
     """Check every patch of a series: checkpatch, kernel-doc, W=1, sparse, kselftests.
 
     Takes a range of commits, or patches and directories of patches that apply to the tree
@@ -46,8 +46,8 @@ def command(where: TreeOptions, targets: tuple[str, ...], as_json: bool) -> int:
     from dmabuf_patchgen.check import checks, commits
 
     if targets == ("-",):
-        return _check_for_b4(where)
-    tree = where.tree()
+        return _check_for_b4(session)
+    tree = session.tree()
     with output.progress_shown() as progress:
         if len(targets) == 1 and ".." in targets[0] and not Path(targets[0]).exists():
             base, patches = commits.from_range(_repository(tree), targets[0])
@@ -62,11 +62,11 @@ def command(where: TreeOptions, targets: tuple[str, ...], as_json: bool) -> int:
     return Exit.FINDINGS if report.failed else Exit.OK
 
 
-def _check_for_b4(where: TreeOptions) -> int:
+def _check_for_b4(session: Session) -> int:
     from dmabuf_patchgen.check import b4, checks
     from dmabuf_patchgen.check.report import b4_lines
 
-    located = b4.locate(_repository(where.tree()), sys.stdin.buffer.read())
+    located = b4.locate(_repository(session.tree()), sys.stdin.buffer.read())
     report = checks.check(located.base, [located.patch], settled=located.settled)
     for line in b4_lines(report):
         click.echo(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names
+from dmabuf_patchgen.cli.options import Session, as_json, series_names
 from dmabuf_patchgen.errors import Exit
 
 
@@ -21,7 +21,7 @@ from dmabuf_patchgen.errors import Exit
 )
 @as_json
 @click.pass_obj
-def command(where: TreeOptions, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
+def command(session: Session, names: tuple[str, ...], file: Path | None, as_json: bool) -> int:
     """Show the kernel that the kselftests of a series want, and what the tree makes of it.
 
     Every symbol that is asked for is told with what it gets on this tree, for the architecture
@@ -44,7 +44,7 @@ def command(where: TreeOptions, names: tuple[str, ...], file: Path | None, as_js
     if file:
         configuration.check_file(file)
     with output.progress_shown() as progress:
-        configured = configuration.configure(Environment(), where.tree(), names, progress)
+        configured = configuration.configure(Environment(), session.tree(), names, progress)
     if file:
         configuration.write_file(file, configured.config)
     if as_json:

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dmabuf_patchgen import __version__
-from dmabuf_patchgen.cli.options import TreeOptions
+from dmabuf_patchgen.cli.options import Session
 from dmabuf_patchgen.errors import UserError
 
 #: What each verb does, in the first line of its own help as well.
@@ -108,4 +108,4 @@ def cli(ctx: click.Context, path: Path, base: str | None, verbose: bool) -> None
         from dmabuf_patchgen.cli import output
 
         output.show_commands()
-    ctx.obj = TreeOptions(path, base)
+    ctx.obj = Session(path, base, ctx.obj)

@@ -4,13 +4,13 @@
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json
+from dmabuf_patchgen.cli.options import Session, as_json
 
 
 @click.command("inspect")
 @as_json
 @click.pass_obj
-def command(where: TreeOptions, as_json: bool) -> None:
+def command(session: Session, as_json: bool) -> None:
     """Show what a tree offers: helpers, forms, ioctl numbers, conventions.
 
     These are the facts that templates decide by. They are found in the tree's files, never
@@ -23,7 +23,7 @@ def command(where: TreeOptions, as_json: bool) -> None:
     from dmabuf_patchgen.render.environment import Environment, Facts
     from dmabuf_patchgen.tree.facts import TreeFacts
 
-    tree = where.tree()
+    tree = session.tree()
     environment = Environment()
     facts = Facts(environment, TreeFacts(tree))
     if as_json:

@@ -15,15 +15,21 @@ from click.shell_completion import CompletionItem
 from dmabuf_patchgen.errors import UserError
 
 if TYPE_CHECKING:
+    from dmabuf_patchgen.check.verdict import Checks
     from dmabuf_patchgen.tree.source import KernelTree
 
 
 @dataclass(frozen=True, slots=True)
-class TreeOptions:
-    """The options that come before the verb: which tree, at which revision."""
+class Session:
+    """What a verb works on, by the options that come before it, and what it works with.
+
+    path, base: which tree, at which revision; checks: what prep checks patches with, None for
+    check.checks, which is not imported before it is needed.
+    """
 
     path: Path
     base: str | None
+    checks: Checks | None = None
 
     def tree(self) -> KernelTree:
         """The kernel tree. Raises UserError."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, typed_parameters, values
+from dmabuf_patchgen.cli.options import Session, as_json, series_names, typed_parameters, values
 
 
 @click.command("prep")
@@ -45,7 +45,7 @@ from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, type
 @as_json
 @click.pass_obj
 def command(
-    where: TreeOptions,
+    session: Session,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     slug: str | None,
@@ -79,6 +79,7 @@ def command(
       dmabuf-patchgen -C ~/linux --base v6.12 prep dma-buf-pfnmap dma-buf-map-info -o out
       dmabuf-patchgen -C ~/linux prep dma-buf-pfnmap --slug my-pfnmap --signoff
     """
+    from dmabuf_patchgen.check.checks import check
     from dmabuf_patchgen.post import prep as preparing
     from dmabuf_patchgen.prove import evidence as proofs
     from dmabuf_patchgen.render import directory as directories
@@ -86,11 +87,11 @@ def command(
 
     if directory:
         directories.check(directory)
-    tree = where.tree().as_revision(", and b4 works on a branch", "see render -o")
+    tree = session.tree().as_revision(", and b4 works on a branch", "see render -o")
     options = preparing.PrepOptions(
         names=names,
         typed=values(typed),
-        base=where.base,
+        base=session.base,
         slug=slug,
         evidence=proofs.load(evidence) if evidence else None,
         allow_other_base=allow_other_base,
@@ -101,7 +102,10 @@ def command(
         strategy=strategy,
     )
     with output.progress_shown() as progress:
-        plan = preparing.plan(Environment(), tree, options, progress, dry_run=dry_run)
+        checks = session.checks or check
+        plan = preparing.plan(
+            Environment(), tree, options, progress, checks=checks, dry_run=dry_run
+        )
         about = output.about(plan.draft.rendered) | {
             "branch": plan.branch,
             "revision": plan.version.record.revision,

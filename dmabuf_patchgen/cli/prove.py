@@ -8,7 +8,7 @@ import click
 from dmabuf_patchgen.cli import output
 from dmabuf_patchgen.cli.options import (
     Seconds,
-    TreeOptions,
+    Session,
     as_json,
     series_names,
     typed_parameters,
@@ -66,7 +66,7 @@ from dmabuf_patchgen.errors import Exit
 @as_json
 @click.pass_obj
 def command(
-    where: TreeOptions,
+    session: Session,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     directory: Path | None,
@@ -107,7 +107,7 @@ def command(
     options = proofs.ProofOptions(
         names=names,
         typed=values(typed),
-        base=where.base,
+        base=session.base,
         runner=runner,
         accelerator=accelerator,
         limit=limit,
@@ -117,7 +117,7 @@ def command(
         jobs=jobs or 0,
     )
     with output.progress_shown() as progress:
-        proof = proofs.prove(Environment(), where.tree(), options, busybox, progress)
+        proof = proofs.prove(Environment(), session.tree(), options, busybox, progress)
     if directory:
         directories.write(directory, proof.files, output.about(proof.rendered))
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, typed_parameters, values
+from dmabuf_patchgen.cli.options import Session, as_json, series_names, typed_parameters, values
 
 
 @click.command("render")
@@ -25,7 +25,7 @@ from dmabuf_patchgen.cli.options import TreeOptions, as_json, series_names, type
 @as_json
 @click.pass_obj
 def command(
-    where: TreeOptions,
+    session: Session,
     names: tuple[str, ...],
     typed: tuple[str, ...],
     directory: Path | None,
@@ -52,8 +52,8 @@ def command(
     from dmabuf_patchgen.render.series import render as render_series
 
     _refuse_contradictions(directory, branch, force=force, diff=diff)
-    tree = where.tree()
-    author = branches.identity(where.path)
+    tree = session.tree()
+    author = branches.identity(session.path)
     target = None
     if branch is not None:
         revision = tree.as_revision(", so no branch", "give -o DIR")

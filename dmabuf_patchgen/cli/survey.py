@@ -4,7 +4,7 @@
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import SeriesName, TreeOptions, as_json, typed_parameters, values
+from dmabuf_patchgen.cli.options import SeriesName, Session, as_json, typed_parameters, values
 from dmabuf_patchgen.errors import Exit
 
 
@@ -13,9 +13,7 @@ from dmabuf_patchgen.errors import Exit
 @typed_parameters
 @as_json
 @click.pass_obj
-def command(
-    where: TreeOptions, names: tuple[str, ...], typed: tuple[str, ...], as_json: bool
-) -> int:
+def command(session: Session, names: tuple[str, ...], typed: tuple[str, ...], as_json: bool) -> int:
     """Tell what each series would come to on a tree: right, left out, refused, and why.
 
     Every patch of each series is tried, and nothing is written. A hunk or patch that the tree
@@ -33,7 +31,7 @@ def command(
     from dmabuf_patchgen.render import survey
     from dmabuf_patchgen.render.environment import Environment
 
-    tree = where.tree()
+    tree = session.tree()
     found = survey.survey(Environment(), tree, names, values(typed))
     if as_json:
         output.print_json(

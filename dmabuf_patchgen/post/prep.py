@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dmabuf_patchgen.check import checks as all_checks
 from dmabuf_patchgen.check import verdict
 from dmabuf_patchgen.check.commits import patch_ids
 from dmabuf_patchgen.check.report import Report
+from dmabuf_patchgen.check.verdict import Checks
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.post import b4, publication, settings, tracking
 from dmabuf_patchgen.post import draft as drafts
@@ -105,12 +107,14 @@ def plan(
     options: PrepOptions,
     progress: Callable[[str], None],
     *,
+    checks: Checks = all_checks.check,
     dry_run: bool = False,
 ) -> Plan:
     """Work out all of a series, and write nothing but objects that nothing points to.
 
-    dry_run: checks are not run where their outcome is not known yet, and what a run that was
-    killed has left stays there. Raises UserError for whatever stands in the way, MissingTool.
+    checks: what checks the patches; dry_run: they are not run where their outcome is not known
+    yet, and what a run that was killed has left stays there. Raises UserError for whatever stands
+    in the way, MissingTool.
     """
     b4.find()
     if not dry_run:
@@ -126,7 +130,7 @@ def plan(
     )
     if options.evidence:
         _must_match(tree, options.evidence, draft.mails, options.allow_other_base)
-    report = _checked(tree, draft, options, progress, check=not dry_run)
+    report = _checked(tree, draft, options, progress, None if dry_run else checks)
     progress("collecting recipients")
     series = [catalogue.load(environment, one) for one in draft.rendered.series]
     to = _recipients(tree, draft, series, known, options)
@@ -168,12 +172,11 @@ def _checked(
     draft: Draft,
     options: PrepOptions,
     progress: Callable[[str], None],
-    *,
-    check: bool,
+    checks: Checks | None,
 ) -> Report | None:
-    """What the checks find, None where they were not run. Raises Findings."""
-    if check:
-        report: Report | None = verdict.check(tree, draft.patches, progress)
+    """What the checks find, None where they are not to be run. Raises Findings."""
+    if checks:
+        report: Report | None = verdict.check(tree, draft.patches, progress, checks)
     else:
         report = verdict.known(tree, draft.patches)
     if report and report.failed and not options.allow_findings:

@@ -21,52 +21,51 @@ KEYS = {"b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen
 
 #: What the scripts below need before anything is counted.
 PRELOADED = """
-from dmabuf_patchgen.check import checks
-import dmabuf_patchgen.cli.prep, dmabuf_patchgen.post.prep
+import dmabuf_patchgen.check.checks, dmabuf_patchgen.cli.prep, dmabuf_patchgen.post.prep
 from tests import unbuilt
-checks.check = unbuilt.find_nothing
 """
 
-#: Runs prep up to its last step, and that in children, each ended at its Nth look at the
-#: machine: a file that is opened, moved or removed, or a program that is started.
+#: Runs prep up to its last step, and from there in children, each ended at its Nth look at the
+#: machine: a file that is opened, moved or removed, or a program that is started. That step begins
+#: where it asks git for its configuration, as it did first of all, for what a run before may have
+#: left.
 AT_THE_END = textwrap.dedent(
     """
     import os, sys
-    from dmabuf_patchgen import __main__
-    from dmabuf_patchgen.post import prep
+    from dmabuf_patchgen.__main__ import run
     number, arguments = int(sys.argv[1]), sys.argv[2:]
-    real = prep._publish
+    asked = at = seen = 0
 
-    def child(at, *args):
-        pid = os.fork()
-        if pid:
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        seen = 0
-        def hook(event, _):
-            nonlocal seen
+    def hook(event, args):
+        global asked, seen
+        if at:
             if event in ("open", "os.link", "os.rename", "os.remove", "subprocess.Popen"):
                 seen += 1
                 if seen == at:
                     os.kill(os.getpid(), number)
-        sys.addaudithook(hook)
-        try:
-            real(*args)
-        except __main__.Terminated as ended:
-            os._exit(128 + ended.signal)
-        os._exit(0)
+        elif event == "subprocess.Popen" and [*args[1][-2:]] == ["--git-path", "config"]:
+            asked += 1
+            if asked == 2:
+                fork()
 
-    def killed(*args):
-        at, code = 1, None
+    def fork():
+        global at
+        number, code = 1, None
         while code != 0:
-            code = child(at, *args)
-            print(at, code, flush=True)
+            pid = os.fork()
+            if not pid:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                at = number
+                return
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            print(number, code, flush=True)
             # What the test looks at between two of them.
             sys.stdin.readline()
-            at += 1
+            number += 1
         os._exit(0)
 
-    prep._publish = killed
-    sys.exit(__main__.run(arguments))
+    sys.addaudithook(hook)
+    sys.exit(run(arguments, unbuilt.find_nothing))
     """
 )
 
@@ -117,7 +116,7 @@ def test_interrupted_nothing_is_left(
     monkeypatch.setenv("TMPDIR", str(temporary))
     before = state(developer.repo)
     first, step = (9, 61) if number == signal.SIGTERM else (40, 97)
-    script = KILLED.format(root=str(CHECKOUT))
+    script = KILLED.format(root=str(CHECKOUT), checks="unbuilt.find_nothing")
     ended = 0
     for code, child in states(developer, script, number, first, step, *prepared(developer)):
         assert [*temporary.iterdir()] == []

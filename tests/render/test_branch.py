@@ -473,7 +473,7 @@ KILLED = textwrap.dedent(
         os.dup2(devnull, 1)
         os.dup2(devnull, 2)
         sys.addaudithook(hook)
-        code = run(arguments)
+        code = run(arguments, {checks})
         os._exit(code)
 
     at = first
@@ -493,8 +493,8 @@ def killed(
     toy_root: Path, number: int, first: int, step: int, *args: str | Path
 ) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED.format(root=str(toy_root)), str(int(number)), str(first),
-         str(step), *map(str, args)],
+        [sys.executable, "-c", KILLED.format(root=str(toy_root), checks="None"),
+         str(int(number)), str(first), str(step), *map(str, args)],
         env={**os.environ, "PYTHONPATH": str(toy_root), "PYTHONSAFEPATH": "1"},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -583,7 +583,7 @@ def test_sigkill_leaves_no_ref(
 def test_a_signal_that_shall_not_be_heeded(toy: Toy, tmp_path: Path, identity: str) -> None:
     """As under nohup: a hang-up ends nothing."""
     repo = tiny.repo(tmp_path, Kind.UNCHECKED)
-    script = KILLED.format(root=str(tmp_path / "toy"))
+    script = KILLED.format(root=str(tmp_path / "toy"), checks="None")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         done = subprocess.run(
