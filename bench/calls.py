@@ -5,29 +5,28 @@ Runs the command line with the arguments given, and then prints the seconds in w
 programs was under way, named with commas between them; two at the same time count once.
 """
 
+import logging
 import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.__main__ import run
 
 
-def timed(
-    function: Callable[..., Any], names: Sequence[str], into: list[tuple[float, float]]
-) -> Any:
-    """A function that runs a program, and notes when it began and ended if it is one of these."""
+class Calls(logging.Handler):
+    """When each program that is run began and ended, if it is one of some names."""
 
-    def wrapped(argv: Sequence[str], **options: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return function(argv, **options)
-        finally:
-            if any(word.rpartition("/")[2] in names for word in argv):
-                into.append((start, time.perf_counter()))
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__()
+        self.found: list[tuple[float, float]] = []
+        self._names = names
 
-    return wrapped
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one that has ended."""
+        match record.args:
+            case (float(start), float(end), list(argv) | tuple(argv)):
+                if any(word.rpartition("/")[2] in self._names for word in argv):
+                    self.found.append((start, end))
 
 
 def under_way(calls: Sequence[tuple[float, float]]) -> float:
@@ -40,10 +39,11 @@ def under_way(calls: Sequence[tuple[float, float]]) -> float:
 
 
 if __name__ == "__main__":
-    names = sys.argv[1].split(",")
-    calls: list[tuple[float, float]] = []
-    process.run = timed(process.run, names, calls)
-    process.stream = timed(process.stream, names, calls)
+    calls = Calls(sys.argv[1].split(","))
+    log = logging.getLogger(process.__name__)
+    log.setLevel(logging.DEBUG)
+    log.addHandler(calls)
+    log.propagate = False
     code = run(sys.argv[2:])
-    print(f"{under_way(calls):.3f}")
+    print(f"{under_way(calls.found):.3f}")
     sys.exit(code)

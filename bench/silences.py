@@ -6,30 +6,36 @@ seconds that a guest computed and slept between two words, at the most. What ker
 takes for a hang follows from them.
 """
 
+import logging
 import sys
 
 from dmabuf_patchgen.__main__ import run
-from dmabuf_patchgen.kernel import qemu
-from dmabuf_patchgen.kernel.silence import Silence
-
-#: What is longest, by whether tests were under way.
-longest = {False: [0.0, 0.0], True: [0.0, 0.0]}
+from dmabuf_patchgen.kernel import silence
 
 
-class Recorded(Silence):
-    """Silence whose ends are noted."""
+class Longest(logging.Handler):
+    """The longest of the silences that are told, by whether tests were under way."""
 
-    def end(self) -> None:
-        """Note how long it was."""
-        before = longest[self.testing]
-        longest[self.testing] = [max(before[0], self.computed), max(before[1], self.slept)]
-        super().end()
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = {False: (0.0, 0.0), True: (0.0, 0.0)}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one."""
+        match record.args:
+            case (bool(testing), float(computed), float(slept)):
+                before = self.found[testing]
+                self.found[testing] = max(before[0], computed), max(before[1], slept)
 
 
 if __name__ == "__main__":
-    qemu.Silence = Recorded  # type: ignore[attr-defined]
+    longest = Longest()
+    log = logging.getLogger(silence.__name__)
+    log.setLevel(logging.DEBUG)
+    log.addHandler(longest)
+    log.propagate = False
     code = run(sys.argv[1:])
-    for testing, (computed, slept) in longest.items():
+    for testing, (computed, slept) in longest.found.items():
         where = "in" if testing else "beside"
         print(f"{where} the tests: computed {computed:.2f}, slept {slept:.2f}")
     sys.exit(code)

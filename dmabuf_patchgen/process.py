@@ -19,7 +19,8 @@ from pathlib import Path
 from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import MissingTool, UserError
 
-#: Tells each command that is run, ready to be pasted; -v shows it.
+#: Tells each command that is run, ready to be pasted, which -v shows; and, to `python -m
+#: bench.calls`, how long it took.
 _LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at a program whose output is taken.
@@ -110,15 +111,18 @@ def run(
         raise UserError(f"{_shortened(shlex.join(argv))}: an argument has a byte that is NUL")
     where = f"cd {shlex.quote(str(cwd))} && " if cwd else ""
     _LOG.info("(%s%s)", where, shlex.join(argv))
-    with subprocess.Popen(
-        list(argv),
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-        start_new_session=True,
-    ) as child:
+    with (
+        _timed(argv),
+        subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            start_new_session=True,
+        ) as child,
+    ):
         try:
             out, err = _heard(child, on_line) if on_line else child.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -132,6 +136,16 @@ def run(
     if check and done.returncode:
         raise UserError(f"{_shortened(shlex.join(argv))} failed: {done.last_words}")
     return done
+
+
+@contextmanager
+def _timed(argv: Sequence[str]) -> Iterator[None]:
+    """Tell, below what -v shows, when a program began and ended."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        _LOG.debug("from %.3f s to %.3f s: %s", start, time.perf_counter(), argv)
 
 
 def _heard(
@@ -170,14 +184,17 @@ def stream(
     require("setpriv")
     _LOG.info("(%s </dev/null)", shlex.join(argv))
     deadline = time.monotonic() + timeout
-    with subprocess.Popen(
-        # A SIGKILL leaves us no time to end anything.
-        ["setpriv", "--pdeathsig", "KILL", *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-        start_new_session=True,
-    ) as child:
+    with (
+        _timed(argv),
+        subprocess.Popen(
+            # A SIGKILL leaves us no time to end anything.
+            ["setpriv", "--pdeathsig", "KILL", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            start_new_session=True,
+        ) as child,
+    ):
         try:
             words = _Tail(hear)
             ended = _pump(child, take, words.take, watch, deadline)

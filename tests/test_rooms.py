@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rooms of docs/architecture.md: a room uses only what stands to its left."""
+"""The rooms of docs/architecture.md: a room uses only what stands to its left.
+
+And what it works with is handed in: no test, no benchmark puts something in the place of it.
+"""
 
 import ast
 import re
@@ -67,3 +70,64 @@ def test_an_arrow_to_the_right_is_seen() -> None:
     assert wrong("tree", "from dmabuf_patchgen.render import series\n") == [(1, "render")]
     assert wrong("check", "def f():\n    import dmabuf_patchgen.post.b4\n") == [(2, "post")]
     assert not wrong("prove", "from dmabuf_patchgen.check import step\n")
+
+
+#: Of pytest's monkeypatch and of Python itself: what puts something in the place of code.
+#: Variables of the environment and the current directory are the user's, and may be set.
+_REPLACES = {"setattr", "delattr", "setitem", "delitem"}
+
+
+def replaced(source: str) -> list[int]:
+    """Lines in which a module puts something in the place of what another one has."""
+    tree = ast.parse(source)
+    modules = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    lines = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else ast.unparse(called)
+            if name in _REPLACES or ast.unparse(called).startswith(("mock.", "unittest.mock.")):
+                lines.append(node.lineno)
+        elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
+            targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+            lines += [
+                node.lineno
+                for target in targets
+                if isinstance(target, ast.Attribute)
+                and ast.unparse(target).partition(".")[0] in modules
+            ]
+    return sorted(lines)
+
+
+def test_nothing_is_put_in_the_place_of_code() -> None:
+    found = {
+        str(path.relative_to(CHECKOUT)): lines
+        for where in ("tests", "bench")
+        for path in sorted((CHECKOUT / where).rglob("*.py"))
+        if (lines := replaced(path.read_text()))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "monkeypatch.setattr(checks, 'check', print)",
+        "patched.setitem(checks.TABLE, 'a', 1)",
+        "setattr(checks, 'check', print)",
+        "checks.check = print",
+        "checks.Build.make = print",
+        "del checks.check",
+    ],
+)
+def test_what_is_put_in_its_place_is_seen(line: str) -> None:
+    assert replaced(f"from dmabuf_patchgen.check import checks\n{line}\n") == [2]
+
+
+def test_what_a_test_has_of_its_own_may_change() -> None:
+    assert not replaced("import os\n\nself.told = []\nmonkeypatch.setenv('ARCH', 'x86')\n")

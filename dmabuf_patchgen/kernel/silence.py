@@ -8,10 +8,14 @@ without what it stood in the queue for a processor.
 """
 
 import contextlib
+import logging
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+#: Tells each silence when it ends, to `python -m bench.silences`.
+_LOG = logging.getLogger(__name__)
 
 #: Seconds that a guest is left alone for, at the least.
 _LEAST = 5.0
@@ -71,6 +75,9 @@ class Silence:
 
     def end(self) -> None:
         """The guest has said something."""
+        _LOG.debug(
+            "tests: %s, computed: %.2f s, slept: %.2f s", self.testing, self.computed, self.slept
+        )
         self._before = None
         self.computed = self.slept = 0.0
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Silence of guests: what counts, and what is too long."""
 
+import logging
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from dmabuf_patchgen.kernel import silence
 from dmabuf_patchgen.kernel.silence import Patience, Sample, Silence
@@ -55,6 +58,18 @@ def test_a_word_ends_it() -> None:
         one.end()
     assert not one.add(Sample(600, 600, {}))
     assert one.add(Sample(630, 630, {}))
+
+
+def test_each_is_told_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, silence.__name__)
+    one = Silence(Patience())
+    for at, computed in ((0.0, 0.0), (3.0, 1.0)):
+        one.add(Sample(at, computed, {}))
+    assert not caplog.records
+    one.end()
+    (said,) = caplog.records
+    # What bench.silences takes, in this order.
+    assert said.args == (False, 1.0, 2.0)
 
 
 def test_limits_are_never_below_what_was_measured() -> None:
