@@ -13,7 +13,6 @@ from dmabuf_patchgen.audit.effects import Insert
 from dmabuf_patchgen.audit.expression import (
     ASSIGNMENTS,
     Call,
-    Tokens,
     calls,
     find,
     member_path,
@@ -24,6 +23,7 @@ from dmabuf_patchgen.audit.expression import (
 )
 from dmabuf_patchgen.audit.flags import apply as apply_flags
 from dmabuf_patchgen.audit.flags import resets
+from dmabuf_patchgen.audit.lexer import Tokens
 from dmabuf_patchgen.audit.operations import Pointers, caching_of
 from dmabuf_patchgen.audit.state import Flag, Handover, Operations, State
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from dmabuf_patchgen.audit.effects import COW_TESTS
 from dmabuf_patchgen.audit.expression import (
     ASSIGNMENTS,
-    Tokens,
     find,
     split,
     stripped,
     texts,
     whole_call,
 )
+from dmabuf_patchgen.audit.lexer import Tokens
 from dmabuf_patchgen.audit.state import Flag, State
 
 if TYPE_CHECKING:

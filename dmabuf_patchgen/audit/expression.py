@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dmabuf_patchgen.audit.lexer import Token
-
-Tokens = tuple[Token, ...]
+from dmabuf_patchgen.audit.lexer import Token, Tokens
 
 _OPEN = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 ASSIGNMENTS = frozenset({"=", "|=", "&=", "+=", "-=", "^="})
@@ -64,12 +62,13 @@ def find(tokens: Tokens, signs: frozenset[str] | set[str]) -> int:
 
 def stripped(tokens: Tokens) -> Tokens:
     """An expression without parentheses around the whole of it."""
-    while len(tokens) > 1 and tokens[0].text == "(" and _closes(tokens, 0) == len(tokens) - 1:
+    while len(tokens) > 1 and tokens[0].text == "(" and closes(tokens, 0) == len(tokens) - 1:
         tokens = tokens[1:-1]
     return tokens
 
 
-def _closes(tokens: Tokens, opened: int) -> int:
+def closes(tokens: Sequence[Token], opened: int) -> int:
+    """Index of the sign that closes what is opened at one, or -1."""
     depth = 0
     for at in range(opened, len(tokens)):
         depth += _OPEN.get(tokens[at].text, 0)
@@ -98,7 +97,7 @@ def calls(tokens: Tokens) -> Iterator[tuple[Call, int, int]]:
         if tokens[at + 1].text != "(" or not word.isidentifier() or word in _KEYWORDS:
             at += 1
             continue
-        end = _closes(tokens, at + 1)
+        end = closes(tokens, at + 1)
         if end < 0:
             return
         start = at

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dmabuf_patchgen.audit import effects
-from dmabuf_patchgen.audit.expression import Call, Tokens, texts
+from dmabuf_patchgen.audit.expression import Call, texts
+from dmabuf_patchgen.audit.lexer import Tokens
 from dmabuf_patchgen.audit.state import Flag, State, Step
 
 if TYPE_CHECKING:

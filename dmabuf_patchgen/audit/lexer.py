@@ -44,6 +44,9 @@ class Token:
     end: int
 
 
+Tokens = tuple[Token, ...]
+
+
 class Source:
     """A piece of C of one file, and its tokens.
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from dmabuf_patchgen.audit.definitions import Function, Initialiser
 from dmabuf_patchgen.audit.effects import PROTECTIONS
-from dmabuf_patchgen.audit.expression import Call, Tokens, member_path
+from dmabuf_patchgen.audit.expression import Call, member_path
 from dmabuf_patchgen.audit.index import Index
+from dmabuf_patchgen.audit.lexer import Tokens
 from dmabuf_patchgen.audit.state import Decision, Operations, State
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field, replace
 from dmabuf_patchgen.audit.calls import Calls
 from dmabuf_patchgen.audit.condition import RESULTS, Conditions
 from dmabuf_patchgen.audit.definitions import Function, Initialiser
-from dmabuf_patchgen.audit.expression import Tokens
 from dmabuf_patchgen.audit.index import Index
-from dmabuf_patchgen.audit.lexer import Token
+from dmabuf_patchgen.audit.lexer import Token, Tokens
 from dmabuf_patchgen.audit.state import Decision, State, Step, merged
 from dmabuf_patchgen.audit.statement import (
     Block,

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dmabuf_patchgen.audit.lexer import Token
-
-Tokens = tuple[Token, ...]
+from dmabuf_patchgen.audit.expression import closes
+from dmabuf_patchgen.audit.lexer import Token, Tokens
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -267,11 +266,9 @@ class _Reader:
 
     def _is_call(self, start: int) -> bool:
         """Whether the tokens from start to here are NAME(...) and nothing else."""
-        if not self.tokens[start].text.isidentifier() or self.tokens[start + 1].text != "(":
-            return False
-        depth = 0
-        for at in range(start + 1, self.at):
-            depth += {"(": 1, ")": -1}.get(self.tokens[at].text, 0)
-            if depth == 0:
-                return at == self.at - 1
-        return False
+        name, opens = self.tokens[start : start + 2]
+        return (
+            name.text.isidentifier()
+            and opens.text == "("
+            and closes(self.tokens, start + 1) == self.at - 1
+        )
