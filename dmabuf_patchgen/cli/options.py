@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -17,6 +17,9 @@ from dmabuf_patchgen.errors import UserError
 if TYPE_CHECKING:
     from dmabuf_patchgen.check.verdict import Checks
     from dmabuf_patchgen.tree.source import KernelTree
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,13 @@ series_names = click.argument(
 typed_parameters = click.option(
     "-p", "typed", metavar="NAME=VALUE", multiple=True, help="A parameter, see `show SERIES`."
 )
+
+
+def output_directory(help_text: str) -> Callable[[Command], Command]:
+    """The option -o of a verb that writes several files. help_text: which."""
+    return click.option(
+        "-o", "directory", metavar="DIR", type=click.Path(path_type=Path), help=help_text
+    )
 
 
 def values(texts: Sequence[str]) -> dict[str, str]:

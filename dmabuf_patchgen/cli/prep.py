@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Series made ready for the list."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import Session, as_json, series_names, typed_parameters, values
+from dmabuf_patchgen.cli.options import (
+    Session,
+    as_json,
+    output_directory,
+    series_names,
+    typed_parameters,
+    values,
+)
+
+if TYPE_CHECKING:
+    from dmabuf_patchgen.post.prep import Plan
 
 
 @click.command("prep")
 @series_names
 @typed_parameters
 @click.option("--slug", help="Name of the branch, without b4/. Default: from the series.")
-@click.option(
-    "-o",
-    "directory",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Write the mails that b4 would send to a directory.",
-)
+@output_directory("Write the mails that b4 would send to a directory.")
 @click.option(
     "--evidence",
     metavar="FILE",
@@ -119,9 +126,13 @@ def command(
             about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run}
         )
         return
-    if dry_run:
+    _show(plan, directory, written=not dry_run)
+
+
+def _show(plan: Plan, directory: Path | None, *, written: bool) -> None:
+    if not written:
         click.echo(plan.letter)
     output.print_rendered(plan.draft.rendered)
-    if directory and not dry_run:
+    if directory and written:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
-    output.print_plan(plan, written=not dry_run)
+    output.print_plan(plan, written=written)

@@ -10,6 +10,7 @@ from dmabuf_patchgen.cli.options import (
     Seconds,
     Session,
     as_json,
+    output_directory,
     series_names,
     typed_parameters,
     values,
@@ -20,13 +21,7 @@ from dmabuf_patchgen.errors import Exit
 @click.command("prove")
 @series_names
 @typed_parameters
-@click.option(
-    "-o",
-    "directory",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Write evidence, consoles and configuration to a directory.",
-)
+@output_directory("Write evidence, consoles and configuration to a directory.")
 @click.option("--each-commit", is_flag=True, help="Boot every commit, not first and last only.")
 @click.option(
     "--bisect",

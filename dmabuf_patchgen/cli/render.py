@@ -6,19 +6,20 @@ from pathlib import Path
 import click
 
 from dmabuf_patchgen.cli import output
-from dmabuf_patchgen.cli.options import Session, as_json, series_names, typed_parameters, values
+from dmabuf_patchgen.cli.options import (
+    Session,
+    as_json,
+    output_directory,
+    series_names,
+    typed_parameters,
+    values,
+)
 
 
 @click.command("render")
 @series_names
 @typed_parameters
-@click.option(
-    "-o",
-    "directory",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Write the patches to a directory, as git format-patch would.",
-)
+@output_directory("Write the patches to a directory, as git format-patch would.")
 @click.option("--branch", metavar="NAME", help="Make the commits on a new branch.")
 @click.option("--force", is_flag=True, help="Replace a branch that this tool made.")
 @click.option("--diff", is_flag=True, help="Show the patches and write nothing.")

@@ -20,6 +20,7 @@ def settle() -> None:
             # The lowest that is free: what is opened next would be taken for it.
             os.open(os.devnull, os.O_RDONLY if handle == 0 else os.O_WRONLY)
     if sys.stdin is None:
+        # It stays open for as long as the program runs, as what it stands for does.
         sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = _settled(sys.stdout, 1, "standard output")
     sys.stderr = _settled(sys.stderr, 2, "standard error")

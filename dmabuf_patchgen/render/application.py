@@ -51,7 +51,13 @@ class Applied:
 
 
 @dataclass(slots=True)
-class _Trial:
+class _Application:
+    """What came of the hunks so far.
+
+    bodies: of each file that a hunk names, None for one that is not there; skipped: how many
+    hunks the tree does not need.
+    """
+
     bodies: dict[str, bytes | None] = field(default_factory=dict)
     present: list[Hunk] = field(default_factory=list)
     applied: list[Hunk] = field(default_factory=list)
@@ -62,23 +68,23 @@ class _Trial:
 
 def apply(text: PatchText, tree: Tree) -> Applied:
     """Apply a patch to a tree in memory; what is in the way is in the answer, and not raised."""
-    trial = _Trial()
+    application = _Application()
     for hunk in text.hunks:
         if hunk.left_out:
-            trial.left_out.append((hunk, hunk.left_out))
-            trial.skipped += 1
+            application.left_out.append((hunk, hunk.left_out))
+            application.skipped += 1
         elif tree.is_link(hunk.path):
             error = PlaceError(
                 Why.LINK,
                 f"{hunk.path}: a symbolic link in this tree, and no file to be edited",
                 f"see {text.source}",
             )
-            trial.troubles.append(Trouble(hunk.path, hunk.place, error))
+            application.troubles.append(Trouble(hunk.path, hunk.place, error))
         else:
-            _try(hunk, text, tree, trial)
+            _try(hunk, text, tree, application)
     made = {
         path: _with_line_ends(path, body, tree)
-        for path, body in trial.bodies.items()
+        for path, body in application.bodies.items()
         if body is not None
     }
     changed = {
@@ -86,41 +92,41 @@ def apply(text: PatchText, tree: Tree) -> Applied:
         for path, body in made.items()
         if not tree.exists(path) or body != tree.read(path)
     }
-    if trial.present and (trial.applied or trial.troubles):
-        trial.troubles = [_half(text, trial)]
-    if not trial.troubles:
-        trial.troubles.extend(_broken(text, tree, changed))
+    if application.present and (application.applied or application.troubles):
+        application.troubles = [_half(text, application)]
+    if not application.troubles:
+        application.troubles.extend(_broken(text, tree, changed))
     return Applied(
-        files=changed if trial.applied else {},
-        left_out=tuple(trial.left_out),
-        told=tuple(hunk for hunk in trial.applied if hunk.told),
-        troubles=tuple(trial.troubles),
-        needless=trial.skipped == len(text.hunks),
+        files=changed if application.applied else {},
+        left_out=tuple(application.left_out),
+        told=tuple(hunk for hunk in application.applied if hunk.told),
+        troubles=tuple(application.troubles),
+        needless=application.skipped == len(text.hunks),
     )
 
 
-def _try(hunk: Hunk, text: PatchText, tree: Tree, trial: _Trial) -> None:
-    if hunk.path not in trial.bodies:
+def _try(hunk: Hunk, text: PatchText, tree: Tree, application: _Application) -> None:
+    if hunk.path not in application.bodies:
         there = tree.exists(hunk.path)
-        trial.bodies[hunk.path] = newlines.with_lf(tree.read(hunk.path)) if there else None
+        application.bodies[hunk.path] = newlines.with_lf(tree.read(hunk.path)) if there else None
     try:
-        _must_be_whole(hunk.path, trial.bodies[hunk.path] or b"")
-        done = edit.apply(hunk, trial.bodies[hunk.path])
+        _must_be_whole(hunk.path, application.bodies[hunk.path] or b"")
+        done = edit.apply(hunk, application.bodies[hunk.path])
     except PlaceError as error:
         if hunk.optional:
-            if (hunk.path, hunk.optional) not in ((h.path, why) for h, why in trial.left_out):
-                trial.left_out.append((hunk, hunk.optional))
-            trial.skipped += 1
-        elif error.message not in {trouble.error.message for trouble in trial.troubles}:
+            if (hunk.path, hunk.optional) not in ((h.path, why) for h, why in application.left_out):
+                application.left_out.append((hunk, hunk.optional))
+            application.skipped += 1
+        elif error.message not in {trouble.error.message for trouble in application.troubles}:
             # Each hunk of a file that is not there says the same.
             said = PlaceError(error.why, error.message, error.hint or f"see {text.source}")
-            trial.troubles.append(Trouble(hunk.path, hunk.place, said))
+            application.troubles.append(Trouble(hunk.path, hunk.place, said))
         return
-    trial.bodies[hunk.path] = done.body
+    application.bodies[hunk.path] = done.body
     if done.state is State.PRESENT:
-        trial.present.append(hunk)
+        application.present.append(hunk)
     elif done.state is State.APPLIED:
-        trial.applied.append(hunk)
+        application.applied.append(hunk)
 
 
 def _must_be_whole(path: str, body: bytes) -> None:
@@ -161,18 +167,18 @@ def _neighbour(path: str, tree: Tree) -> bytes:
     return tree.read("Makefile")
 
 
-def _half(text: PatchText, trial: _Trial) -> Trouble:
-    has = ", ".join(f"{hunk.path} ({hunk.place})" for hunk in trial.present)
-    if trial.applied:
-        lacks = f"{trial.applied[0].path} ({trial.applied[0].place})"
+def _half(text: PatchText, application: _Application) -> Trouble:
+    has = ", ".join(f"{hunk.path} ({hunk.place})" for hunk in application.present)
+    if application.applied:
+        lacks = f"{application.applied[0].path} ({application.applied[0].place})"
     else:
-        lacks = str(trial.troubles[0].error)
+        lacks = str(application.troubles[0].error)
     error = PlaceError(
         Why.HALF_THERE,
         f"the tree has half of it: it has {has}, and not {lacks}",
         "take the patch out of the tree, or finish it there",
     )
-    return Trouble(trial.present[0].path, "", error)
+    return Trouble(application.present[0].path, "", error)
 
 
 def _broken(text: PatchText, tree: Tree, changed: dict[str, bytes]) -> list[Trouble]:
