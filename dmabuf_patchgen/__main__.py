@@ -96,17 +96,17 @@ def _called(arguments: list[str], checks: Checks | None) -> int:
 
 def _of_system(error: OSError) -> UserError:
     """What the system says, with the place it is about."""
-    said = error.strerror or str(error)
+    message = error.strerror or str(error)
     if error.filename:
-        return UserError(f"{error.filename}: {said}")
+        return UserError(f"{error.filename}: {message}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         places = f"{tempfile.gettempdir()} (TMPDIR) and {xdg.cache()} (XDG_CACHE_HOME)"
-        return UserError(f"{said}: what is written goes to {places}, and where -o says")
+        return UserError(f"{message}: what is written goes to {places}, and where -o says")
     try:
         Path.cwd()
     except OSError:
-        return UserError(f"the current directory: {said}", "go to one that is there")
-    return UserError(said)
+        return UserError(f"the current directory: {message}", "go to one that is there")
+    return UserError(message)
 
 
 def _printable(text: str) -> str:
@@ -116,15 +116,15 @@ def _printable(text: str) -> str:
 
 
 def _fail(error: UserError, code: int, arguments: list[str]) -> int:
-    said = "; ".join(_printable(part) for part in (error.message, error.hint) if part)
-    print(f"dmabuf-patchgen: {said}", file=sys.stderr)
+    message = "; ".join(_printable(part) for part in (error.message, error.hint) if part)
+    print(f"dmabuf-patchgen: {message}", file=sys.stderr)
     for line in error.details:
         print(f"  {_printable(line)}", file=sys.stderr)
     if "--json" in itertools.takewhile(lambda argument: argument != "--", arguments):
-        held = {"message": error.message, "hint": error.hint, "exit_code": int(code)}
+        failure = {"message": error.message, "hint": error.hint, "exit_code": int(code)}
         if error.details:
-            held["details"] = list(error.details)
-        print(json.dumps({"error": held}, indent=1, ensure_ascii=False))
+            failure["details"] = list(error.details)
+        print(json.dumps({"error": failure}, indent=1, ensure_ascii=False))
         sys.stdout.flush()
     return code
 

@@ -197,8 +197,8 @@ def stream(
     ):
         try:
             words = _Tail(hear)
-            ended = _pump(child, take, words.take, watch, deadline)
-            returncode = child.wait(max(0.1, deadline - time.monotonic())) if ended else None
+            finished = _pump(child, take, words.take, watch, deadline)
+            returncode = child.wait(max(0.1, deadline - time.monotonic())) if finished else None
         except subprocess.TimeoutExpired:
             returncode = None
         except BaseException:
@@ -214,17 +214,17 @@ class _Tail:
     """The end of an output of any length; hear: who else gets it."""
 
     def __init__(self, hear: Callable[[bytes], bool]) -> None:
-        self._held = b""
+        self._kept = b""
         self._hear = hear
 
     def take(self, piece: bytes) -> bool:
-        self._held = (self._held + piece)[-4096:]
+        self._kept = (self._kept + piece)[-4096:]
         return self._hear(piece)
 
     @property
     def text(self) -> str:
         """The last line."""
-        lines = self._held.decode(errors="replace").strip().splitlines()
+        lines = self._kept.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
 

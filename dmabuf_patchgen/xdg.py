@@ -12,10 +12,10 @@ def cache() -> Path:
 
     Raises UserError for a user without a home.
     """
-    said = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The specification has a relative path ignored.
-    if said.is_absolute():
-        return said / "dmabuf-patchgen"
+    if chosen.is_absolute():
+        return chosen / "dmabuf-patchgen"
     try:
         return Path.home() / ".cache" / "dmabuf-patchgen"
     except RuntimeError:

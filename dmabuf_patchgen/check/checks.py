@@ -20,7 +20,7 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree.source import KernelTree
 
 
-def silent(said: str) -> None:
+def silent(text: str) -> None:
     """Progress that nobody is told of."""
 
 
@@ -93,17 +93,17 @@ class _CheckRun:
         for one in self._checks:
             self._progress(f"{index}/{self._total} {step.patch.commit.subject}: {one.name}")
             started = time.monotonic()
-            said = one.after(step)
+            messages = one.after(step)
             seconds = took[one.name] + time.monotonic() - started
-            self.runs.append(Run(one.name, index, seconds, said is not None))
+            self.runs.append(Run(one.name, index, seconds, messages is not None))
             if one.name == KernelDoc.name:
-                documented = said or ()
+                documented = messages or ()
             # W=1 runs kernel-doc on .c files as well; it is told once.
-            told = {(m.path, m.text) for m in documented} if one.name == Compile.name else set()
+            known = {(m.path, m.text) for m in documented} if one.name == Compile.name else set()
             self.findings += (
                 _finding(one.name, index, step, message)
-                for message in said or ()
-                if (message.path, message.text) not in told
+                for message in messages or ()
+                if (message.path, message.text) not in known
             )
 
 

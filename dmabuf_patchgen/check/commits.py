@@ -145,9 +145,9 @@ def _apply(repo: Path, mail: bytes, number: int) -> Patch:
         repo, "am", "--quiet", "--keep-non-patch", stdin=mail, env=environment(), check=False
     )
     if done.returncode:
-        said = (done.stderr + done.stdout).decode(errors="replace").splitlines()
-        errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-        cause = next(iter(errors or said), done.last_words)
+        lines = (done.stderr + done.stdout).decode(errors="replace").splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        cause = next(iter(errors or lines), done.last_words)
         raise UserError(
             f"patch {number} ({_subject(mail)}): {cause}",
             "check it against the tree that it was made for",
@@ -185,5 +185,5 @@ def recent(repo: Path, limit: int) -> Iterator[str]:
 
 def patch_ids(repo: Path, diffs: bytes) -> Mapping[str, str]:
     """Patch-id -> commit of each diff in the output of git log -p, or of one mail."""
-    said = git.git(repo, "patch-id", "--stable", stdin=diffs).text
-    return {line.split()[0]: line.split()[1] for line in said.splitlines()}
+    output = git.git(repo, "patch-id", "--stable", stdin=diffs).text
+    return {line.split()[0]: line.split()[1] for line in output.splitlines()}

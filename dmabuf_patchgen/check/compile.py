@@ -41,11 +41,11 @@ class Compile:
         self._objects = {_stem(path) for path in present if _is_object(path)}
         if not self._objects:
             return
-        made = self.build.make(*(f"{stem}.o" for stem in sorted(self._objects)))
-        if made.log.failed & self._objects:
-            raise UserError(f"the tree does not build before the series: {made.reason}")
-        built = made.log.built & self._objects
-        self.build.said.update({stem: made.log.said.get(stem, ()) for stem in built})
+        result = self.build.make(*(f"{stem}.o" for stem in sorted(self._objects)))
+        if result.log.failed & self._objects:
+            raise UserError(f"the tree does not build before the series: {result.reason}")
+        built = result.log.built & self._objects
+        self.build.messages.update({stem: result.log.messages.get(stem, ()) for stem in built})
         self.build.check_sources(built)
 
     def before(self, step: Step) -> None:
@@ -58,21 +58,21 @@ class Compile:
             return None
         fresh: list[Diagnostic] = []
         if _touches_kconfig(step):
-            made, said = self._configure(step)
-            fresh += added(self._config, said, step.new_lines)
-            if made.returncode:
-                return tuple(fresh) or (_stop(made.reason),)
+            result, messages = self._configure(step)
+            fresh += added(self._config, messages, step.new_lines)
+            if result.returncode:
+                return tuple(fresh) or (_stop(result.reason),)
         for path, body in step.files.items():
             if _is_object(path):
                 change = self._objects.discard if body is None else self._objects.add
                 change(_stem(path))
-        made = self.build.make(SCOPE, *(f"{stem}.o" for stem in sorted(self._objects)))
-        log = made.log
+        result = self.build.make(SCOPE, *(f"{stem}.o" for stem in sorted(self._objects)))
+        log = result.log
         self.compiled = frozenset(stem for stem in log.built - log.failed if self._is_ours(stem))
-        fresh += self._compare(made, step)
-        fresh += self._not_built(made, step)
-        reason = made.reason if made.returncode else ""
-        errors = any(m.level == "error" for said in log.said.values() for m in said)
+        fresh += self._compare(result, step)
+        fresh += self._not_built(result, step)
+        reason = result.reason if result.returncode else ""
+        errors = any(m.level == "error" for messages in log.messages.values() for m in messages)
         if reason not in ("", self._stopped) and not errors and not fresh:
             fresh.append(_stop(reason))
         self._stopped = reason
@@ -81,39 +81,39 @@ class Compile:
     def _is_ours(self, stem: str) -> bool:
         return stem.startswith(SCOPE) or stem in self._objects
 
-    def _compare(self, made: MakeResult, step: Step) -> list[Diagnostic]:
+    def _compare(self, result: MakeResult, step: Step) -> list[Diagnostic]:
         """What each object says that it did not say before; takes the new state over."""
         fresh: list[Diagnostic] = []
-        known = self.build.said
-        for stem in {*made.log.said, *made.log.built}:
-            said = made.log.said.get(stem, ())
+        known = self.build.messages
+        for stem in {*result.log.messages, *result.log.built}:
+            messages = result.log.messages.get(stem, ())
             if not self._is_ours(stem):
                 # Built in passing, such as kernel/bounds.s: its warnings were never noted.
-                fresh += (message for message in said if message.level == "error")
+                fresh += (message for message in messages if message.level == "error")
                 continue
             # To a new object headers say what they say to the others, too.
             before = known.get(stem, self._of_headers(step))
-            fresh += added(before, said, step.new_lines)
+            fresh += added(before, messages, step.new_lines)
             # An error hides warnings that were there before it and will be there again.
-            failed = stem in made.log.failed
-            known[stem] = worst(known.get(stem, ()), said) if failed else said
+            failed = stem in result.log.failed
+            known[stem] = worst(known.get(stem, ()), messages) if failed else messages
         return fresh
 
     def _of_headers(self, step: Step) -> tuple[Diagnostic, ...]:
         """What files that the commit leaves alone say to objects that are there already."""
-        said = {message for messages in self.build.said.values() for message in messages}
-        return tuple(message for message in said if message.path not in step.files)
+        known = {message for messages in self.build.messages.values() for message in messages}
+        return tuple(message for message in known if message.path not in step.files)
 
-    def _not_built(self, made: MakeResult, step: Step) -> list[Diagnostic]:
+    def _not_built(self, result: MakeResult, step: Step) -> list[Diagnostic]:
         """An error for each touched file that no compiler saw: that would pass unseen."""
-        seen = made.log.built | made.log.failed
+        seen = result.log.built | result.log.failed
         text = "not compiled under the configuration of the checks, so nothing is known of it"
         fresh = []
         for path, body in step.files.items():
             if body is None or path.startswith(f"{SELFTESTS}/"):
                 continue
             unseen = path.endswith(_SOURCES) and _stem(path) not in seen
-            if path.endswith(".h") and not made.returncode:
+            if path.endswith(".h") and not result.returncode:
                 unseen = not self._is_included(path)
             if unseen:
                 fresh.append(Diagnostic(path, 0, "error", "NOT_BUILT", text))
@@ -139,8 +139,8 @@ class Compile:
             if line.startswith("CONFIG_") and not re.search(rf"\b{line.split('=')[0]}\b", has)
         ]
         config.write_text("\n".join([has, *wanted, ""]))
-        made = self.build.make("olddefconfig")
-        return made, parse(made.output.splitlines(), str(step.forest.root))
+        result = self.build.make("olddefconfig")
+        return result, parse(result.output.splitlines(), str(step.forest.root))
 
 
 class Sparse:

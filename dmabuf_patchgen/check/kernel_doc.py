@@ -57,8 +57,8 @@ def _kernel_doc(step: Step, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
         cwd=step.forest.root, env=environment(), check=False,
     )  # fmt: skip
     lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
-    said = parse(lines, str(step.forest.root))
-    if not any(message.path == str(canary) for message in said):
+    messages = parse(lines, str(step.forest.root))
+    if not any(message.path == str(canary) for message in messages):
         raise UserError(f"scripts/kernel-doc says nothing about a planted fault: {done.last_words}")
     # The Python one says each thing twice when it is given more than one file.
-    return tuple(dict.fromkeys(message for message in said if message.path != str(canary)))
+    return tuple(dict.fromkeys(message for message in messages if message.path != str(canary)))

@@ -41,11 +41,11 @@ class Kselftest:
         fresh: list[Diagnostic] = []
         output = ""
         for directory in sorted({*homes.values()} - {SELFTESTS}):
-            said, commands = self._compile(step, directory)
-            new = added(self._before.get(directory, ()), said, step.new_lines)
+            messages, commands = self._compile(step, directory)
+            new = added(self._before.get(directory, ()), messages, step.new_lines)
             fresh += (m for m in new if m.kind not in (self._harness or ()))
             # Whatever was before: nothing is known of a touched test that does not compile.
-            fresh += (m for m in said if m.level == "error" and m.path in step.files)
+            fresh += (m for m in messages if m.level == "error" and m.path in step.files)
             output += commands
         fresh += (
             Diagnostic(path, 0, "error", "NOT_BUILT", "no Makefile compiles it")
@@ -69,13 +69,13 @@ class Kselftest:
              *self._build.tools.choices],
             env=environment(), check=False,
         )  # fmt: skip
-        said = (done.stdout + done.stderr).decode(errors="replace")
-        messages = parse(said.splitlines(), str(step.forest.root), directory)
+        words = (done.stdout + done.stderr).decode(errors="replace")
+        messages = parse(words.splitlines(), str(step.forest.root), directory)
         if done.returncode and not any(message.level == "error" for message in messages):
-            cause = next((line for line in said.splitlines() if "***" in line), done.last_words)
+            cause = next((line for line in words.splitlines() if "***" in line), done.last_words)
             stop = Diagnostic(f"{directory}/Makefile", 0, "error", "MAKE", cause.strip())
             messages = (*messages, stop)
-        return messages, said
+        return messages, words
 
     def _compile_harness(self, step: Step) -> frozenset[tuple[str, str, str, str]]:
         """What the tree's own harness header warns about, in a test that does nothing.
@@ -86,13 +86,13 @@ class Kselftest:
         place.mkdir()
         shutil.copyfile(DATA / "trivial-test.c", place / "trivial.c")
         shutil.copyfile(DATA / "trivial-test.mk", place / "Makefile")
-        said, output = self._compile(step, _TRIVIAL)
+        messages, output = self._compile(step, _TRIVIAL)
         if not (step.scratch / "kselftest/trivial").exists():
             if "cannot find -lc" in output:
                 raise MissingTool("a static C library", "libc6-dev")
-            cause = next((m.text for m in said if m.level == "error"), "it leaves no program")
+            cause = next((m.text for m in messages if m.level == "error"), "it leaves no program")
             raise UserError(f"a kselftest that does nothing does not compile here: {cause}")
-        return frozenset(message.kind for message in said)
+        return frozenset(message.kind for message in messages)
 
 
 def _homes(step: Step) -> dict[str, str]:

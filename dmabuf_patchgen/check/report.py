@@ -102,13 +102,13 @@ class Report:
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append("  ".join(cells).rstrip())
-        held = [found for found in self.findings if found.exempt is None]
-        if held:
+        counted = [found for found in self.findings if found.exempt is None]
+        if counted:
             lines.append("")
         lines += [
             f"{found.index}: {found.place}: {found.level}: {found.text} "
             f"[{found.check} {found.type}]"
-            for found in held
+            for found in counted
         ]
         exempt = {(f.type, f.exempt) for f in self.findings if f.exempt is not None}
         if exempt:

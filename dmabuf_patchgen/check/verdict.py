@@ -39,8 +39,8 @@ def check(
     report = checks(tree, patches, progress=progress)
     if not report.failed:
         with cache.keeping(_KIND, _key(tree, patches)) as made:
-            said = json.dumps([report.base, report.commits, report.checks])
-            (made / _FILE).write_text(said, encoding="utf-8")
+            body = json.dumps([report.base, report.commits, report.checks])
+            (made / _FILE).write_text(body, encoding="utf-8")
     return report
 
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def progress_shown() -> Iterator[Callable[[str], None]]:
     """What is being done, on a terminal and nowhere else."""
     if not sys.stderr.isatty():
-        yield lambda said: None
+        yield lambda text: None
         return
     from rich.console import Console
     from rich.markup import escape
 
     with Console(stderr=True).status("") as status:
-        yield lambda said: status.update(escape(said))
+        yield lambda text: status.update(escape(text))
 
 
 def about(rendered: Rendered) -> dict[str, Any]:

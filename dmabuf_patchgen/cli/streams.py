@@ -43,7 +43,7 @@ class _Output(io.FileIO):
 
     def __init__(self, handle: int, name: str) -> None:
         super().__init__(handle, "w", closefd=False)
-        self._said_as = name
+        self._label = name
 
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
@@ -53,4 +53,4 @@ class _Output(io.FileIO):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 return memoryview(data).nbytes
-            raise OSError(error.errno, error.strerror, self._said_as) from None
+            raise OSError(error.errno, error.strerror, self._label) from None

@@ -87,13 +87,13 @@ class Apt:
 
         A suite that is not there is no failure: releases come and go.
         """
-        said = self._apt("apt-get", "update", check=False)
-        steps = re.findall(r"^(Get|Hit|Ign|Err):(\d+) ", said.text, re.M)
+        done = self._apt("apt-get", "update", check=False)
+        steps = re.findall(r"^(Get|Hit|Ign|Err):(\d+) ", done.text, re.M)
         failed = {number for word, number in steps if word in {"Ign", "Err"}}
         # A step that fails may have begun with a Get.
         if failed.issuperset(number for _, number in steps):
             raise UserError(
-                f"apt reaches no Debian mirror: {first_words(said)}",
+                f"apt reaches no Debian mirror: {first_words(done)}",
                 "is the network up? apt-get update shows more",
             )
 
@@ -132,10 +132,10 @@ class Apt:
 
 def machine_sources() -> list[Source]:
     """Every source of binary packages that the machine's apt is configured with."""
-    said = _run(
+    output = _run(
         "apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"
     ).text
-    place = {name: Path(path) for name, path in re.findall(r"^(\w+)='(.*)'$", said, re.M)}
+    place = {name: Path(path) for name, path in re.findall(r"^(\w+)='(.*)'$", output, re.M)}
     files = [place["LIST"]] if "LIST" in place else []
     if "PARTS" in place and place["PARTS"].is_dir():
         files += sorted(place["PARTS"].iterdir())
@@ -198,8 +198,8 @@ def parse_list(text: str) -> Iterator[Source]:
         if match is None:
             continue
         options, uri, suite, components = match.groups()
-        said = dict(option.split("=", 1) for option in (options or "").split() if "=" in option)
-        kept = tuple((name.title(), said[name]) for name in _TRUST if name in said)
+        given = dict(option.split("=", 1) for option in (options or "").split() if "=" in option)
+        kept = tuple((name.title(), given[name]) for name in _TRUST if name in given)
         yield Source(uri, (suite,), tuple(components.split()), kept)
 
 
@@ -263,8 +263,8 @@ def newest(versions: Iterable[str]) -> str:
 
 def newer(one: str, other: str) -> bool:
     """Whether a package version is newer than another, by Debian's rules."""
-    said = _run("dpkg", "--compare-versions", one, "gt", other, check=False)
-    return said.returncode == 0
+    done = _run("dpkg", "--compare-versions", one, "gt", other, check=False)
+    return done.returncode == 0
 
 
 def first_words(done: process.Finished) -> str:

@@ -64,9 +64,9 @@ def _import(repo: Path, stream: Iterator[bytes]) -> None:
         except BaseException:
             process.kill_group(child)
             raise
-        said = child.stderr.read().decode(errors="replace").strip()
+        words = child.stderr.read().decode(errors="replace").strip()
     if child.returncode:
-        raise UserError(f"{repo.parent.parent}: git fast-import failed: {said.splitlines()[0]}")
+        raise UserError(f"{repo.parent.parent}: git fast-import failed: {words.splitlines()[0]}")
 
 
 def _stream(root: Path, label: str) -> Iterator[bytes]:

@@ -321,13 +321,13 @@ def main() -> int:
     what.add_argument("--matrix", action="store_true", help="every row of the test matrix")
     names = [one.name for one in architecture.here().known]
     what.add_argument("--busybox", choices=names, help="a static busybox of an architecture")
-    said = parser.parse_args()
+    given = parser.parse_args()
     try:
-        if said.busybox:
-            print(busybox(architecture.here().named(said.busybox)))
+        if given.busybox:
+            print(busybox(architecture.here().named(given.busybox)))
             return 0
-        if not said.matrix:
-            print(repository(said.repository) if said.repository else fetch(said.series))
+        if not given.matrix:
+            print(repository(given.repository) if given.repository else fetch(given.series))
             return 0
         trees = matrix()
     except UserError as error:

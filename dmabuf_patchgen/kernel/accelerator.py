@@ -127,11 +127,11 @@ def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed 
     """
     emulated = architecture.qemu
     wanted = emulated.probe_says.encode()
-    said = bytearray()
+    output = bytearray()
 
     def take(piece: bytes) -> bool:
-        said.extend(piece)
-        return wanted.startswith(said)
+        output.extend(piece)
+        return wanted.startswith(output)
 
     with process.temporary("dmabuf-patchgen-probe-") as scratch:
         program = scratch / "probe"
@@ -147,7 +147,7 @@ def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed 
         ]
         begin, before = time.monotonic(), _computed()
         done = process.stream(argv, take=take, timeout=limit)
-    if done.returncode != emulated.probe_exit or said != wanted:
+    if done.returncode != emulated.probe_exit or output != wanted:
         return None
     return Probed(time.monotonic() - begin, _computed() - before)
 
@@ -155,17 +155,17 @@ def probe(architecture: Architecture, accelerator: str, limit: float) -> Probed 
 def boot(
     architecture: Architecture,
     run: Callable[[str, Patience], Boot],
-    wanted: str | None,
+    requested: str | None,
     progress: Callable[[str], None],
     files: HostFiles = _FILES,
 ) -> Boot:
     """Boot a guest on what is known to run it; on TCG again if KVM may be at fault.
 
-    run: boots it on an accelerator, with patience; wanted: the accelerator that the user chose.
+    run: boots it on an accelerator, with patience; requested: the accelerator that the user chose.
     Raises UserError if only KVM may be used and the guest shows nothing but that it does not do.
     """
     known = host(architecture, files)
-    chosen = wanted or known.accelerator
+    chosen = requested or known.accelerator
     if chosen == "tcg":
         return run(chosen, known.patience)
     try:
@@ -175,7 +175,7 @@ def boot(
         doubt = error.message
     if not doubt:
         return done
-    if wanted:
+    if requested:
         raise UserError(f"KVM of this host may not run this kernel: {doubt}", "--accel tcg tells")
     progress(f"on KVM, {doubt}; booting again on TCG")
     again = run("tcg", known.patience)

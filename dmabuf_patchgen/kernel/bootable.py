@@ -132,22 +132,22 @@ class Bootable:
         place.mkdir()
         return place
 
-    def build(self, state: State, wanted: KernelConfig, image: str) -> Path:
+    def build(self, state: State, config: KernelConfig, image: str) -> Path:
         """Build the kernel of a state; a directory with all that is kept of it.
 
         image: below the build directory; vmlinux itself is too large to be kept.
         """
-        self._configure(state, wanted)
+        self._configure(state, config)
         first = not self._is_ready
         self._label = f"{'building' if first else 'rebuilding'} the kernel, {state.label}"
         self._progress(self._label)
-        made = self._make(state, posixpath.basename(image))
+        output = self._make(state, posixpath.basename(image))
         result = self.fresh("result")
         if image != "vmlinux":
             shutil.copyfile(self._build.out / image, result / "image")
-        (result / "build.log").write_text(made, encoding="utf-8")
+        (result / "build.log").write_text(output, encoding="utf-8")
         (result / "config").write_text(self._config, encoding="utf-8")
-        (result / "symbols").write_text("\n".join(wanted.symbols), encoding="utf-8")
+        (result / "symbols").write_text("\n".join(config.symbols), encoding="utf-8")
         self._must_be_unchanged()
         if not self._begun and (first or self._first_config() != self._config):
             self._keep_first()
@@ -197,8 +197,8 @@ class Bootable:
         names = listed.read_text(encoding="utf-8").split() if listed.exists() else []
         missing = [name for name in names if not (installed / name.replace(":", "/")).is_file()]
         if done.returncode or missing or not names:
-            said = parse(done.text.splitlines(), str(self._forest.root))
-            errors = [f"{m.path}:{m.line}: {m.text}" for m in said if m.level == "error"]
+            messages = parse(done.text.splitlines(), str(self._forest.root))
+            errors = [f"{m.path}:{m.line}: {m.text}" for m in messages if m.level == "error"]
             errors += [f"{name} was not built" for name in missing]
             cause = errors[0] if errors else f"make: exit code {done.returncode}"
             raise DoesNotBuild(
@@ -207,7 +207,7 @@ class Bootable:
                 done.text,
             )
 
-    def _configure(self, state: State, wanted: KernelConfig) -> None:
+    def _configure(self, state: State, config: KernelConfig) -> None:
         """Bring sources and .config to a state, and read every symbol back."""
         self.show(state)
         asked = kconfigs(state)
@@ -216,12 +216,12 @@ class Bootable:
         self._asked = asked
         place = self._build.out / ".config"
         if not self._config:
-            place.write_text(wanted.config, encoding="utf-8")
+            place.write_text(config.config, encoding="utf-8")
         self._label = f"configuring the kernel, {state.label}"
         self._make(state, "olddefconfig")
         self._config = place.read_text(encoding="utf-8")
         lines = set(self._config.splitlines())
-        for line in wanted.symbols:
+        for line in config.symbols:
             # A symbol that is to be off may also be one that cannot be asked for.
             name = line.removeprefix("# ").partition("=")[0].partition(" ")[0]
             off = line.startswith("#") and f"{name}=" not in self._config
@@ -232,18 +232,18 @@ class Bootable:
                 )
 
     def _make(self, state: State, target: str) -> str:
-        made = self._build.make(target)
-        if made.returncode:
-            if missing := made.missing:
+        result = self._build.make(target)
+        if result.returncode:
+            if missing := result.missing:
                 raise missing
             log = self._place / "failed.log"
-            log.write_text(made.output, encoding="utf-8")
+            log.write_text(result.output, encoding="utf-8")
             raise DoesNotBuild(
-                f"make {target} fails, {state.label}: {made.reason}",
+                f"make {target} fails, {state.label}: {result.reason}",
                 f"all that make said: {log}",
-                made.output,
+                result.output,
             )
-        return made.output
+        return result.output
 
     def _first_config(self) -> str:
         return (self._first / ".config").read_text(encoding="utf-8")

@@ -83,8 +83,8 @@ class Boots:
         about = [*self._about, kernel.key, tests.key, list(names)]
         keys = {one: _key([*about, one]) for one in accelerators.NAMES}
         for one in accelerators.NAMES:
-            if self._kept and self.accelerator in (None, one) and (held := _held(keys[one])):
-                return held
+            if self._kept and self.accelerator in (None, one) and (known := _kept_boot(keys[one])):
+                return known
         self._progress(f"booting {label}: {len(names)} programs of tests")
         initramfs = self._initramfs(tests)
 
@@ -98,7 +98,7 @@ class Boots:
                 self._limit,
                 log=self._scratch / "console.log",
                 arguments=(f"proof_tests={','.join(names)}",),
-                progress=lambda said: self._progress(f"booted {label}: {said}"),
+                progress=lambda text: self._progress(f"booted {label}: {text}"),
             )
             return self._runner.boot(guest)
 
@@ -106,7 +106,7 @@ class Boots:
             self._architecture,
             run,
             self.accelerator,
-            lambda said: self._progress(f"booted {label}: {said}"),
+            lambda text: self._progress(f"booted {label}: {text}"),
         )
         if boot.status in _LASTING:
             _keep(boot, keys[boot.accelerator])
@@ -123,19 +123,19 @@ def _key(about: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
-def _held(key: str) -> Boot | None:
+def _kept_boot(key: str) -> Boot | None:
     """A boot that was kept."""
     place = cache.kept("boots", key)
     if place is None:
         return None
-    held = json.loads((place / _FILE).read_text(encoding="utf-8"))
-    return Boot(**{**held, "status": BootStatus(held["status"])})
+    record = json.loads((place / _FILE).read_text(encoding="utf-8"))
+    return Boot(**{**record, "status": BootStatus(record["status"])})
 
 
 def _keep(boot: Boot, key: str) -> None:
     with cache.keeping("boots", key) as made:
-        said = json.dumps({**asdict(boot), "status": boot.status.value})
-        (made / _FILE).write_text(said, encoding="utf-8")
+        body = json.dumps({**asdict(boot), "status": boot.status.value})
+        (made / _FILE).write_text(body, encoding="utf-8")
 
 
 def runner(name: str, architecture: Architecture) -> tuple[Runner, Architecture]:

@@ -118,10 +118,10 @@ def requests(
     for name in names:
         catalogue.load(environment, name)
     found: dict[tuple[str, ...], Request] = {}
-    said: dict[str, tuple[str, str]] = {}
+    values: dict[str, tuple[str, str]] = {}
     for request in _requests_of(environment, names, architecture):
         for symbol in request.choices:
-            value, place = said.setdefault(symbol.name, (symbol.value, request.place))
+            value, place = values.setdefault(symbol.name, (symbol.value, request.place))
             if value != symbol.value:
                 raise UserError(
                     f"{request.place}: {symbol.name} is to be {symbol.value!r}, and {value!r} "
@@ -136,7 +136,7 @@ def configure(
     environment: Environment,
     tree: KernelTree,
     names: Sequence[str],
-    progress: Callable[[str], None] = lambda said: None,
+    progress: Callable[[str], None] = lambda text: None,
     architecture: Architecture | None = None,
 ) -> Configuration:
     """What a tree makes of the configuration that some series want, on top of tinyconfig.

@@ -81,11 +81,11 @@ class Boot:
         if self.status is BootStatus.LOST:
             return self.cause
         lines = self.console.splitlines()
-        said = [message(line) for line in lines]
+        texts = [message(line) for line in lines]
         if self.status is BootStatus.PANIC:
-            return next(text[found.start() :] for text in said if (found := _FATAL.search(text)))
+            return next(text[found.start() :] for text in texts if (found := _FATAL.search(text)))
         last = [line.strip() for line in lines if line.strip()][-3:]
-        stuck = next((text for text in said if _STUCK.search(text)), "")
+        stuck = next((text for text in texts if _STUCK.search(text)), "")
         what = stuck or (f"the last lines: {' | '.join(last)}" if last else "nothing was said")
         return f"{self.cause or f'no end within {self.seconds:.0f} s'}; {what}"
 
@@ -117,11 +117,11 @@ def _line(what: str) -> re.Pattern[str]:
 
 def _between(console: str, begin: str, end: str) -> str | None:
     """What is between two lines of the guest's, to the end if there is only the first."""
-    opened = _line(begin).search(console)
-    if opened is None:
+    opening = _line(begin).search(console)
+    if opening is None:
         return None
-    closed = _line(end).search(console, opened.end())
-    return console[opened.end() : closed.start() if closed else None].lstrip("\n")
+    closed = _line(end).search(console, opening.end())
+    return console[opening.end() : closed.start() if closed else None].lstrip("\n")
 
 
 def message(line: str) -> str:

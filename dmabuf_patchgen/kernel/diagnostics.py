@@ -52,14 +52,14 @@ def parse(lines: Iterable[str], root: str, directory: str = "") -> tuple[Diagnos
     for line in lines:
         match = _GNU.match(line) or _KERNEL_DOC.match(line) or _LINKER.match(line)
         if match:
-            said = {"level": "error", "line": None, **match.groupdict()}
-            text = str(said["text"])
+            fields = {"level": "error", "line": None, **match.groupdict()}
+            text = str(fields["text"])
             option = _OPTION.search(text)
-            level = str(said["level"]).lower().removeprefix("fatal ")
+            level = str(fields["level"]).lower().removeprefix("fatal ")
             found.append(
                 Diagnostic(
-                    path=_relative(str(said["path"]), root, directory),
-                    line=int(said["line"] or 0),
+                    path=_relative(str(fields["path"]), root, directory),
+                    line=int(fields["line"] or 0),
                     level=level,
                     type=option[1] if option else level,
                     text=text[: option.start()] if option else text,
@@ -82,14 +82,14 @@ class BuildLog:
     """The output of kbuild, by object; an object is named by its path without suffix.
 
     built, checked: objects that were compiled, and that the checker was run on;
-    failed: objects that were not made; said: object -> messages, "" -> those of no object;
+    failed: objects that were not made; messages: object -> messages, "" -> those of no object;
     stray: lines that tell why make stopped where no compiler did.
     """
 
     built: frozenset[str]
     checked: frozenset[str]
     failed: frozenset[str]
-    said: Mapping[str, tuple[Diagnostic, ...]]
+    messages: Mapping[str, tuple[Diagnostic, ...]]
     stray: tuple[str, ...]
 
 
@@ -113,12 +113,12 @@ def parse_build(output: str, root: str) -> BuildLog:
             by_target[target].append(line)
             if "***" in line or re.search(r": (command )?not found", line):
                 stray.append(line.strip())
-    said = {name: parse(lines, root) for name, lines in by_target.items()}
+    by_object = {name: parse(lines, root) for name, lines in by_target.items()}
     return BuildLog(
         built=frozenset(seen["CC"] | seen["AS"]),
         checked=frozenset(seen["CHECK"]),
         failed=frozenset(failed),
-        said={name: messages for name, messages in said.items() if messages},
+        messages={name: messages for name, messages in by_object.items() if messages},
         stray=tuple(stray),
     )
 

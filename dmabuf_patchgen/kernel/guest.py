@@ -32,4 +32,4 @@ class Guest:
     arguments: tuple[str, ...] = ()
     memory: int = MEMORY
     most: int = 4 << 20
-    progress: Progress = lambda said: None
+    progress: Progress = lambda text: None

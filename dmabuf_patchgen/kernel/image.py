@@ -142,8 +142,8 @@ class Kernels:
         key = self._key(image, state)
         place = self._found(key)
         if place is None:
-            made = self._bootable().build(state, self._kernel_config(state), image)
-            place = self._keep(key, made)
+            result = self._bootable().build(state, self._kernel_config(state), image)
+            place = self._keep(key, result)
         return Kernel(place, key)
 
     def tests(self, state: State) -> Tests:
@@ -161,8 +161,8 @@ class Kernels:
             path: None if body is None else hashlib.sha256(body).hexdigest()
             for path, body in sorted(state.files.items())
         }
-        said = json.dumps([what, *self._about, files])
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+        about = json.dumps([what, *self._about, files])
+        return hashlib.sha256(about.encode()).hexdigest()[:32]
 
     def _found(self, key: str) -> Path | None:
         """What is kept under a key, None if it is to be made."""
@@ -189,9 +189,9 @@ class Kernels:
             key = self._key("config", State("", kconfigs(state)))
             place = self._found(key)
             if place is None:
-                made = self._bootable().fresh("configuration")
-                self._work_out(state, made)
-                place = self._keep(key, made)
+                result = self._bootable().fresh("configuration")
+                self._work_out(state, result)
+                place = self._keep(key, result)
             symbols = (place / "symbols").read_text(encoding="utf-8").splitlines()
             config = (place / "config").read_text(encoding="utf-8")
             self._config = KernelConfig(config, tuple(symbols))

@@ -73,9 +73,9 @@ def toolchain() -> Toolchain:
     clang = f"{llvm}clang" if llvm.endswith("/") else f"clang{llvm if llvm[:1] == '-' else ''}"
     fallback = clang if llvm else f"{chosen.get('CROSS_COMPILE', '')}gcc"
     compiler = shlex.split(chosen.get("CC", fallback))
-    said = process.run([*compiler, "--version"], env=environment()).text.splitlines()
+    lines = process.run([*compiler, "--version"], env=environment()).text.splitlines()
     choices = tuple(f"{name}={value}" for name, value in chosen.items())
-    version = said[0] if said else compiler[0]
+    version = lines[0] if lines else compiler[0]
     # kbuild tells clang what to compile for; a gcc would refuse some option, after a minute.
     if "clang" not in version:
         _refuse_another(compiler, chosen.get("ARCH", ""))
@@ -88,7 +88,7 @@ def _parts(compiler: Sequence[str]) -> tuple[str, ...]:
         process.run([*compiler, f"-print-prog-name={name}"], env=environment(), check=False)
         for name in ("cc1", "as", "ld")
     )
-    return tuple(said.text.strip() for said in asked)
+    return tuple(done.text.strip() for done in asked)
 
 
 def checker() -> str:
@@ -126,7 +126,7 @@ class MakeResult:
     @property
     def reason(self) -> str:
         """One line on why it failed: the first error, not the last line."""
-        for messages in self.log.said.values():
+        for messages in self.log.messages.values():
             for message in messages:
                 if message.level == "error":
                     return f"{message.path}:{message.line}: {message.text}"
@@ -150,7 +150,7 @@ class Build:
 
     options: further arguments of make; on_line: is told each line that make says; jobs: how many
     at the same time, 0 for as many as there are processors.
-    said, sparse: what compiler and checker say of each object in the present state.
+    messages, sparse: what compiler and checker say of each object in the present state.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Build:
         self.out = place / "out"
         #: For the checks' own files, emptied with every run.
         self.scratch = place / "scratch"
-        self.said: dict[str, tuple[Diagnostic, ...]] = {}
+        self.messages: dict[str, tuple[Diagnostic, ...]] = {}
         self.sparse: dict[str, tuple[Diagnostic, ...]] = {}
 
     @property
@@ -192,12 +192,12 @@ class Build:
 
     def must(self, *targets: str) -> MakeResult:
         """Run make for what no patch may break. Raises MissingTool or UserError if it fails."""
-        made = self.make(*targets)
-        if made.returncode:
-            if missing := made.missing:
+        result = self.make(*targets)
+        if result.returncode:
+            if missing := result.missing:
                 raise missing
-            raise UserError(f"make {' '.join(targets)} failed: {made.reason}")
-        return made
+            raise UserError(f"make {' '.join(targets)} failed: {result.reason}")
+        return result
 
     def check_sources(self, objects: Iterable[str]) -> None:
         """Run sparse on the sources of some objects, up to date ones, and take its messages.
@@ -213,15 +213,15 @@ class Build:
         shutil.copyfile(DATA / "sparse-canary.h", canary)
         # sparse 0.6.4 does not know the operator that 7.x asks scripts/checker-valid.sh for.
         sparse = f"sparse -D__typeof_unqual__=__typeof__ -include {canary}"
-        made = self.must("C=2", f"CHECK={sparse}", *(f"{stem}.o" for stem in stems))
+        result = self.must("C=2", f"CHECK={sparse}", *(f"{stem}.o" for stem in stems))
         for stem in stems:
-            said = made.log.said.get(stem, ())
-            if not any(message.path == str(canary) for message in said):
+            messages = result.log.messages.get(stem, ())
+            if not any(message.path == str(canary) for message in messages):
                 raise UserError(
                     f"sparse did not check {stem}.c: it says nothing about a planted fault",
                     "see that sparse 0.6.4 or later is the one on PATH",
                 )
-            self.sparse[stem] = tuple(m for m in said if m.path != str(canary))
+            self.sparse[stem] = tuple(m for m in messages if m.path != str(canary))
 
     def configure(self) -> None:
         """Write the configuration of the checks, with the tree's own scripts."""
@@ -264,7 +264,7 @@ def prepared(
             build.scratch.mkdir()
             shutil.copytree(ready / "out", build.out, symlinks=True)
             state = json.loads((ready / "said.json").read_text(encoding="utf-8"))
-            build.said = _unpack(state["said"])
+            build.messages = _unpack(state["said"])
             build.sparse = _unpack(state["sparse"])
             yield build, Forest(build.root, source, touched)
 
@@ -287,18 +287,18 @@ def _prepare(place: Path, source: Path, tools: Toolchain, fingerprint: str) -> N
     build.out.mkdir()
     build.configure()
     build.must("prepare", "headers")
-    made = build.must(SCOPE)
-    build.check_sources(name for name in made.log.built if name.startswith(SCOPE))
+    result = build.must(SCOPE)
+    build.check_sources(name for name in result.log.built if name.startswith(SCOPE))
     ready = place / _READY
     ready.mkdir()
     build.out.rename(ready / "out")
-    state = {"said": _pack(made.log.said), "sparse": _pack(build.sparse)}
+    state = {"said": _pack(result.log.messages), "sparse": _pack(build.sparse)}
     (ready / "said.json").write_text(json.dumps(state), encoding="utf-8")
     seal.close(ready, fingerprint)
 
 
-def _pack(said: Mapping[str, tuple[Diagnostic, ...]]) -> dict[str, list[dict[str, object]]]:
-    return {name: [asdict(message) for message in found] for name, found in said.items()}
+def _pack(messages: Mapping[str, tuple[Diagnostic, ...]]) -> dict[str, list[dict[str, object]]]:
+    return {name: [asdict(message) for message in found] for name, found in messages.items()}
 
 
 def _unpack(state: Mapping[str, list[dict[str, object]]]) -> dict[str, tuple[Diagnostic, ...]]:

@@ -203,9 +203,9 @@ def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
                 with contextlib.redirect_stdout(io.StringIO()):
                     reader = _Reader("Kconfig", warn=False, suppress_traceback=False)
             except (kconfiglib.KconfigError, OSError, RecursionError) as error:
-                said = str(error).replace(f"{root}/", "").replace(f"{os.path.realpath(root)}/", "")
+                cause = str(error).replace(f"{root}/", "").replace(f"{os.path.realpath(root)}/", "")
                 raise UserError(
-                    f"{tree.label}: Kconfig cannot be read: {' '.join(said.split())}",
+                    f"{tree.label}: Kconfig cannot be read: {' '.join(cause.split())}",
                     "see that `make olddefconfig` reads it",
                 ) from None
         yield Kconfig(reader, root, scratch, architecture.srcarch)
@@ -279,9 +279,9 @@ def _surroundings(work: Path, variables: Mapping[str, str]) -> Iterator[None]:
 
 def _export(tree: GitTree, root: Path) -> None:
     """Write the files of a revision that Kconfig reads."""
-    said = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.commit).stdout
+    listing = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.commit).stdout
     wanted = {}
-    for entry in filter(None, said.split(b"\0")):
+    for entry in filter(None, listing.split(b"\0")):
         about, _, name = entry.partition(b"\t")
         path = os.fsdecode(name)
         if _READ.fullmatch(path):

@@ -45,8 +45,8 @@ _COMMAND_LINE = 2048
 @cache
 def version(architecture: Architecture) -> str:
     """Version of the QEMU that emulates an architecture. Raises MissingTool."""
-    said = process.run([_program(architecture), "--version"]).text
-    found = re.search(r"version ([0-9.]+)", said)
+    output = process.run([_program(architecture), "--version"]).text
+    found = re.search(r"version ([0-9.]+)", output)
     return found[1] if found else "of unknown version"
 
 
@@ -107,7 +107,7 @@ def watched(argv: Sequence[str], runner: str, guest: Guest, *, merged: bool = Fa
             timeout=guest.limit,
             merged=merged,
         )
-    text = console.clean(bytes(listener.said))
+    text = console.clean(bytes(listener.output))
     if (done.returncode or 0) > 0 and not text.strip():
         raise UserError(f"{argv[0]} ended before the guest began: {done.last_words}")
     late = done.late or bool(listener.silent)
@@ -128,26 +128,26 @@ class _Listener:
     """
 
     def __init__(self, guest: Guest, log: BinaryIO | None) -> None:
-        self.said = bytearray()
+        self.output = bytearray()
         self.failure = ""
         self.silent = ""
         self._log = log
         self._progress = guest.progress
         self._most = guest.most
         self._silence = Silence(guest.patience)
-        self._told = 0
+        self._reported = 0
 
     def take(self, piece: bytes) -> bool:
         """Keep and write a piece; False when it is too much, or not the guest's any more."""
         self._silence.end()
-        self.said.extend(piece)
+        self.output.extend(piece)
         if self._log:
             try:
                 self._log.write(piece)
             except OSError as error:
                 raise UserError(f"{self._log.name}: {error.strerror}") from None
         self._tell()
-        return len(self.said) <= self._most
+        return len(self.output) <= self._most
 
     def hear(self, piece: bytes) -> bool:
         """Look at what QEMU says of itself; False when it has stopped the guest."""
@@ -158,19 +158,19 @@ class _Listener:
     def watch(self, pid: int) -> bool:
         """Whether the guest may go on saying nothing."""
         if self._silence.lasts(pid):
-            self.silent = self._silence.told
+            self.silent = self._silence.description
         return not self.silent
 
     def _tell(self) -> None:
         """Tell of tests whose line is whole."""
-        end = self.said.rfind(b"\n") + 1
-        for line in self.said[self._told : end].splitlines():
+        end = self.output.rfind(b"\n") + 1
+        for line in self.output[self._reported : end].splitlines():
             # As the runner of kselftests announces them.
             if line.startswith(b"# selftests: "):
                 self._progress(f"running {line[13:].decode(errors='replace')}")
             elif line.startswith(_TESTS):
                 self._silence.testing = line.startswith(_TESTS + b"begin")
-        self._told = end
+        self._reported = end
 
 
 def _open_log(log: Path) -> BinaryIO:

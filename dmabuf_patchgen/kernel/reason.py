@@ -55,8 +55,8 @@ def _too_little(symbol: Any, wanted: int, *, deeper: bool) -> str:
         # Of several prompts any one would do; they seldom differ.
         failing = _failing(prompts[0], wanted)
     if failing:
-        said = (_term(term, wanted, deeper=deeper) for term in failing)
-        return ("; " if deeper else " and ").join(said)
+        reasons = (_term(term, wanted, deeper=deeper) for term in failing)
+        return ("; " if deeper else " and ").join(reasons)
     if symbol.choice and symbol.choice.selection not in (None, symbol):
         return f"{symbol.choice.selection.name} is taken of the same choice"
     if wanted == 1 and symbol.type is BOOL:

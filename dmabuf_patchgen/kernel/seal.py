@@ -30,18 +30,18 @@ def close(place: Path, about: str = "", *, content: bool = True) -> None:
     place = place.resolve()
     seal = place / NAME
     seal.unlink(missing_ok=True)
-    held = {"about": about, "content": content, "digest": _digest(place, content=content)}
-    seal.write_text(json.dumps(held), encoding="utf-8")
+    record = {"about": about, "content": content, "digest": _digest(place, content=content)}
+    seal.write_text(json.dumps(record), encoding="utf-8")
     _sync(place)
 
 
 def holds(place: Path, about: str = "") -> bool:
     """Whether a directory is there, was made from that, and is as it was sealed."""
     try:
-        held = json.loads((place / NAME).read_text(encoding="utf-8"))
-        if held["about"] != about:
+        record = json.loads((place / NAME).read_text(encoding="utf-8"))
+        if record["about"] != about:
             return False
-        return bool(held["digest"] == _digest(place, content=held["content"]))
+        return bool(record["digest"] == _digest(place, content=record["content"]))
     except (OSError, ValueError, LookupError, TypeError):
         # Not there, or the seal itself is damaged.
         return False
@@ -53,16 +53,16 @@ def _digest(place: Path, *, content: bool) -> str:
     for entry in _entries(str(place)):
         found = entry.stat(follow_symlinks=False)
         name = entry.path[len(str(place)) + 1 :]
-        said = f"{name}\0{found.st_mode} {found.st_size} {found.st_mtime_ns} "
+        line = f"{name}\0{found.st_mode} {found.st_size} {found.st_mtime_ns} "
         if stat.S_ISLNK(found.st_mode):
-            said += str(Path(entry.path).readlink())
+            line += str(Path(entry.path).readlink())
         elif not content:
             # What no program sets: a file that was written to has another time of change.
-            said += f"{found.st_ino} {found.st_ctime_ns}"
+            line += f"{found.st_ino} {found.st_ctime_ns}"
         elif stat.S_ISREG(found.st_mode):
             with Path(entry.path).open("rb") as file:
-                said += hashlib.file_digest(file, "sha256").hexdigest()
-        state.update(f"{said}\0".encode(errors="surrogateescape"))
+                line += hashlib.file_digest(file, "sha256").hexdigest()
+        state.update(f"{line}\0".encode(errors="surrogateescape"))
     return state.hexdigest()
 
 

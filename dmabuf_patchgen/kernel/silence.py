@@ -102,7 +102,7 @@ class Silence:
         return self.computed > most_computed or self.slept > most_slept
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """How long it was, for a message."""
         return f"nothing was said while it computed {self.computed:.0f} s, slept {self.slept:.0f} s"
 

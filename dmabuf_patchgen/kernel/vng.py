@@ -32,8 +32,8 @@ _SCRIPT = "exec /init </dev/console >/dev/console 2>&1"
 @cache
 def version(architecture: Architecture) -> str:
     """Version of virtme-ng. Raises MissingTool."""
-    said = process.run(["vng", "--version"]).text
-    found = re.search(r"virtme-ng (\S+)", said)
+    output = process.run(["vng", "--version"]).text
+    found = re.search(r"virtme-ng (\S+)", output)
     return found[1] if found else "of unknown version"
 
 

@@ -99,8 +99,8 @@ class Workbench:
             cwd=self._path, env=git.environment(), check=False,
         )  # fmt: skip
         if done.returncode:
-            said = done.stderr.decode(errors="replace")
-            critical = re.findall(r"^(?:CRITICAL|ERROR): *(.*)$", said, re.M)
+            output = done.stderr.decode(errors="replace")
+            critical = re.findall(r"^(?:CRITICAL|ERROR): *(.*)$", output, re.M)
             reason = critical[0] if critical else done.last_words
             raise UserError(f"b4 {' '.join(args[-2:])} failed: {reason}", "see b4's documentation")
         return done
@@ -116,8 +116,8 @@ def workbench(
     configuration: keys that the branch will have. Raises UserError.
     """
     b4 = find()
-    with process.temporary("dmabuf-patchgen-") as room:
-        path = room / "linux"
+    with process.temporary("dmabuf-patchgen-") as scratch:
+        path = scratch / "linux"
         path.mkdir()
         bench = Workbench(path, b4)
         bench.git("init", "--quiet", "--template=", f"--initial-branch={branch}")
@@ -140,20 +140,20 @@ def workbench(
 
 def _borrow(tree: GitTree, path: Path) -> None:
     """Let a repository read the objects of the user's, and know where its history ends."""
-    said = git.git(
+    places = git.git(
         tree.repo, "rev-parse", "--path-format=absolute",
         "--git-path", "objects", "--git-path", "shallow",
     ).text.splitlines()  # fmt: skip
     info = path / ".git/objects/info"
     info.mkdir(parents=True, exist_ok=True)
-    (info / "alternates").write_text(f"{said[0]}\n")
-    if Path(said[1]).exists():
-        (path / ".git/shallow").write_bytes(Path(said[1]).read_bytes())
+    (info / "alternates").write_text(f"{places[0]}\n")
+    if Path(places[1]).exists():
+        (path / ".git/shallow").write_bytes(Path(places[1]).read_bytes())
 
 
 def _settings(repo: Path) -> list[tuple[str, str]]:
-    said = git.git(repo, "config", "-z", "--local", "--get-regexp", _SETTINGS, check=False)
-    pairs = (entry.partition("\n") for entry in said.text.split("\0") if entry)
+    done = git.git(repo, "config", "-z", "--local", "--get-regexp", _SETTINGS, check=False)
+    pairs = (entry.partition("\n") for entry in done.text.split("\0") if entry)
     return [(key, value) for key, _, value in pairs]
 
 

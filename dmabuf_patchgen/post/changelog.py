@@ -59,14 +59,14 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
 def _says_the_same(repo: Path, old: str, new: str) -> bool:
     """Whether two patches differ in nothing but a Signed-off-by."""
 
-    def told(commit: str) -> tuple[str, str]:
+    def content(commit: str) -> tuple[str, str]:
         message = git.git(repo, "log", "-1", "--format=%B", commit).text
         lines = (line for line in message.splitlines() if not line.startswith("Signed-off-by:"))
         diff = git.git(repo, "diff-tree", "-p", *git.PLAIN_DIFF, commit).stdout
         patch_id = git.git(repo, "patch-id", "--stable", stdin=diff).text.split()[:1]
         return "\n".join(lines).strip(), "".join(patch_id)
 
-    return told(old) == told(new)
+    return content(old) == content(new)
 
 
 def section(version: int, items: list[str], link: str | None) -> str:
@@ -95,5 +95,5 @@ def _shown(value: Any) -> str:
 
 
 def _named(repo: Path, commit: str) -> str:
-    said = git.git(repo, "describe", "--tags", "--exact-match", commit, check=False)
-    return commit[:12] if said.returncode else said.text.strip()
+    done = git.git(repo, "describe", "--tags", "--exact-match", commit, check=False)
+    return commit[:12] if done.returncode else done.text.strip()

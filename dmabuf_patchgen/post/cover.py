@@ -114,8 +114,8 @@ def cover(
             "patches": tuple(patch for series, patch in numbered if series == name),
         }
         parts.append(_part(environment, name, context))
-        said, left = _history(environment, name, context)
-        remarks += said
+        earlier, left = _history(environment, name, context)
+        remarks += earlier
         open_ += left
     frame = {
         "tree": tree,
@@ -165,18 +165,18 @@ def _history(
 ) -> tuple[list[Remark], list[str]]:
     """The remarks on earlier versions of a series, and what is open in this one."""
     file = f"{name}/history.toml"
-    held = environment.toml(file)
+    history = environment.toml(file)
 
     def expanded(text: str) -> str:
         return " ".join(environment.expand(text, context, file).split())
 
     def remark(thread: str, **texts: str) -> Remark:
-        said = {key: expanded(text) for key, text in texts.items()}
-        return Remark(environment.subject(thread), environment.link(thread), **said)
+        fields = {key: expanded(text) for key, text in texts.items()}
+        return Remark(environment.subject(thread), environment.link(thread), **fields)
 
     try:
-        remarks = [remark(**entry) for entry in held.get("remark", [])]
-        left = [expanded(entry["text"]) for entry in held.get("open", [])]
+        remarks = [remark(**entry) for entry in history.get("remark", [])]
+        left = [expanded(entry["text"]) for entry in history.get("open", [])]
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{environment.root / file}: wrong or missing entry: {error}") from None
     # What a condition leaves nothing of is not open.
@@ -188,7 +188,7 @@ def _threads(remarks: Sequence[Remark]) -> list[Thread]:
     threads: dict[tuple[str, str], list[Remark]] = {}
     for remark in remarks:
         threads.setdefault((remark.subject, remark.link), []).append(remark)
-    return [Thread(subject, link, tuple(said)) for (subject, link), said in threads.items()]
+    return [Thread(subject, link, tuple(members)) for (subject, link), members in threads.items()]
 
 
 def _tidy(text: str) -> str:

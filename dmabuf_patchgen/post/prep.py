@@ -120,7 +120,7 @@ def plan(
     if not dry_run:
         publication.settle(tree.repo, progress)
     _must_be_sha1(tree)
-    author = branch.must_be_told(tree, branch.identity(tree.repo))
+    author = branch.must_be_known(tree, branch.identity(tree.repo))
     known = settings.read(tree.repo)
     name = _branch(options)
     found = tracking.found(tree.repo, name)
@@ -145,7 +145,7 @@ def plan(
         evidence=options.evidence,
         elsewhere=options.evidence is not None and options.evidence.tree.id != tree.id,
         checked=report.checks if report and not report.failed else (),
-        base=_told_base(tree, base),
+        base=_base_in_letter(tree, base),
     )
     letter = _letter(text, to, author if options.signoff else None, version.record.changes)
     digest = tracking.cover_digest(letter)
@@ -225,10 +225,10 @@ class Findings(UserError):
     exit_code = Exit.FINDINGS
 
     def __init__(self, report: Report) -> None:
-        held = [finding for finding in report.findings if finding.exempt is None]
+        found = [finding for finding in report.findings if finding.exempt is None]
         super().__init__(
-            f"the checks found {len(held)} thing{'s' if len(held) > 1 else ''}: "
-            f"{held[0].place}: {held[0].text}",
+            f"the checks found {len(found)} thing{'s' if len(found) > 1 else ''}: "
+            f"{found[0].place}: {found[0].text}",
             "see all with check, or take them with --allow-findings",
         )
         self.report = report
@@ -309,7 +309,7 @@ def _base_name(tree: GitTree, given: str | None) -> str:
     return tree.commit if head.returncode else head.text.strip()
 
 
-def _told_base(tree: GitTree, name: str) -> str:
+def _base_in_letter(tree: GitTree, name: str) -> str:
     """The base for the letter's readers, to whom the name of a branch tells nothing."""
     if not git.git(
         tree.repo, "rev-parse", "--verify", "--quiet", f"refs/tags/{name}", check=False

@@ -58,8 +58,8 @@ def settle(repo: Path, progress: Callable[[str], None]) -> None:
     Waits for a run that is at work. Raises UserError.
     """
     if _Configuration.of(repo).note.exists():
-        with _held(repo, progress) as held:
-            held.settle()
+        with _locked(repo, progress) as config:
+            config.settle()
 
 
 def publish(
@@ -70,27 +70,27 @@ def publish(
     point: moves the branch, if it still is where it was. Raises UserError, also if the branch
     or a key is no longer as `change` has it from before: somebody else was quicker.
     """
-    with _held(repo, progress) as held:
-        held.settle()
-        found = {key: held.value(key) for key in change.before}
+    with _locked(repo, progress) as config:
+        config.settle()
+        found = {key: config.value(key) for key in change.before}
         if branch.tip(repo, change.branch) != change.replaces or found != {**change.before}:
             raise UserError(
                 f"branch {change.branch} was made or changed while this ran", "run it again"
             )
-        held.begin(change)
+        config.begin(change)
         try:
-            held.write(change.after)
+            config.write(change.after)
             point()
         except BaseException as failure:
             try:
-                held.settle()
+                config.settle()
             except (OSError, UserError) as error:
                 raise UserError(
                     f"{failure}; and the keys of branch {change.branch} are left: {error}",
                     "the next prep takes them back",
                 ) from None
             raise
-        held.finish()
+        config.finish()
 
 
 class _Configuration:
@@ -107,9 +107,9 @@ class _Configuration:
 
     @classmethod
     def of(cls, repo: Path) -> "_Configuration":
-        said = git.git(repo, "rev-parse", "--path-format=absolute", "--git-path", "config").text
+        output = git.git(repo, "rev-parse", "--path-format=absolute", "--git-path", "config").text
         # As git does it: a link stays, what it leads to is exchanged.
-        return cls(repo, Path(said.removesuffix("\n")).resolve())
+        return cls(repo, Path(output.removesuffix("\n")).resolve())
 
     def value(self, key: str) -> str | None:
         """What the configuration has for a key."""
@@ -142,8 +142,8 @@ class _Configuration:
 
     def write(self, values: Mapping[str, str | None]) -> None:
         """Set keys, and take those out that have None, by one rename."""
-        with process.temporary("dmabuf-patchgen-") as room:
-            copy = room / "config"
+        with process.temporary("dmabuf-patchgen-") as scratch:
+            copy = scratch / "config"
             copy.write_bytes(self._path.read_bytes())
             for key, value in values.items():
                 edit = ("--replace-all", key, value) if value is not None else ("--unset-all", key)
@@ -193,7 +193,7 @@ class _Configuration:
 
 
 @contextmanager
-def _held(repo: Path, progress: Callable[[str], None]) -> Iterator[_Configuration]:
+def _locked(repo: Path, progress: Callable[[str], None]) -> Iterator[_Configuration]:
     """The configuration, locked for a step that no signal ends in the middle. Raises UserError."""
     configuration = _Configuration.of(repo)
     try:
@@ -232,5 +232,5 @@ def _alone(note: Path, progress: Callable[[str], None]) -> int:
 
 
 def _value(repo: Path, file: Path, key: str) -> str | None:
-    said = git.ask(repo, "config", "--file", str(file), "-z", "--get", key)
-    return None if said is None else said.removesuffix("\0")
+    output = git.ask(repo, "config", "--file", str(file), "-z", "--get", key)
+    return None if output is None else output.removesuffix("\0")

@@ -119,9 +119,9 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
             "choose another --slug",
         )
     try:
-        told = json.loads(record)
+        fields = json.loads(record)
         known = Record(
-            **{**told, "series": tuple(told["series"]), "changes": tuple(told["changes"])}
+            **{**fields, "series": tuple(fields["series"]), "changes": tuple(fields["changes"])}
         )
         tracking = Tracking(json.loads(_tracking_text(repo, branch, known))["series"])
         # Of another form they would fail where nobody expects it.
@@ -185,5 +185,5 @@ def found(repo: Path, branch: str) -> dict[str, str | None]:
 
 def value(repo: Path, key: str) -> str | None:
     """What a repository's own configuration has for a key, None if it is not there."""
-    said = git.ask(repo, "config", "--local", "-z", "--get", key)
-    return None if said is None else said.removesuffix("\0")
+    output = git.ask(repo, "config", "--local", "-z", "--get", key)
+    return None if output is None else output.removesuffix("\0")

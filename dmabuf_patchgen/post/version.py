@@ -61,14 +61,14 @@ def _same_patches(repo: Path, tip: str, record: Record) -> bool:
     b4 makes all of them again when it edits that commit: what they say and change counts.
     """
 
-    def told(revision: str) -> list[str]:
-        said = git.git(
+    def patches(revision: str) -> list[str]:
+        log = git.git(
             repo, "log", "-z", "--reverse",
             "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
         ).text  # fmt: skip
-        return [patch.strip() for patch in said.split("\0")]
+        return [patch.strip() for patch in log.split("\0")]
 
-    return record.strategy == "commit" and told(tip)[1:] == told(record.tip)
+    return record.strategy == "commit" and patches(tip)[1:] == patches(record.tip)
 
 
 def version(

@@ -82,14 +82,14 @@ def apply(text: PatchText, tree: Tree) -> Applied:
             application.troubles.append(Trouble(hunk.path, hunk.place, error))
         else:
             _try(hunk, text, tree, application)
-    made = {
+    bodies = {
         path: _with_line_ends(path, body, tree)
         for path, body in application.bodies.items()
         if body is not None
     }
     changed = {
         path: body
-        for path, body in made.items()
+        for path, body in bodies.items()
         if not tree.exists(path) or body != tree.read(path)
     }
     if application.present and (application.applied or application.troubles):
@@ -119,8 +119,8 @@ def _try(hunk: Hunk, text: PatchText, tree: Tree, application: _Application) -> 
             application.skipped += 1
         elif error.message not in {trouble.error.message for trouble in application.troubles}:
             # Each hunk of a file that is not there says the same.
-            said = PlaceError(error.why, error.message, error.hint or f"see {text.source}")
-            application.troubles.append(Trouble(hunk.path, hunk.place, said))
+            refusal = PlaceError(error.why, error.message, error.hint or f"see {text.source}")
+            application.troubles.append(Trouble(hunk.path, hunk.place, refusal))
         return
     application.bodies[hunk.path] = done.body
     if done.state is State.PRESENT:
@@ -198,14 +198,14 @@ def _still_parses(text: PatchText, path: str, before: bytes, after: bytes) -> No
     known = Counter(old.error_words(error) for error in old.errors)
     for error in new.errors:
         # Not by their number: one that is new may swallow others that were there before.
-        said = new.error_words(error)
-        if not known[said]:
+        words = new.error_words(error)
+        if not known[words]:
             raise PlaceError(
                 Why.BREAKS_FILE,
                 f"{text.source}: {path} no longer parses with it, "
                 f"line {line_number(after, error.start)} of the result",
             )
-        known[said] -= 1
+        known[words] -= 1
     twice = new.defined_more_than_once() - old.defined_more_than_once()
     for kind, name in twice:
         first = next(d for d in new.definitions if (d.kind, d.name) == (kind, name))

@@ -35,8 +35,8 @@ def identity(where: Path) -> Identity | None:
     Only what somebody wrote down counts: a name made up from the login and the host name
     would give other bytes on another machine.
     """
-    said = git.git(where, "config", "--get-regexp", r"^(user|author)\.(name|email)$", check=False)
-    values = dict(line.split(" ", 1) for line in said.text.splitlines() if " " in line)
+    done = git.git(where, "config", "--get-regexp", r"^(user|author)\.(name|email)$", check=False)
+    values = dict(line.split(" ", 1) for line in done.text.splitlines() if " " in line)
     name, email = (
         os.environ.get(f"GIT_AUTHOR_{part.upper()}")
         or values.get(f"author.{part}")
@@ -72,11 +72,11 @@ def must_be_free(repo: Path, name: str) -> None:
 
 def tip(repo: Path, name: str) -> str | None:
     """The commit that a branch points to, None if there is no such branch."""
-    said = git.ask(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")
-    return said and said.strip()
+    output = git.ask(repo, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")
+    return output and output.strip()
 
 
-def must_be_told(tree: GitTree, author: Identity | None) -> Identity:
+def must_be_known(tree: GitTree, author: Identity | None) -> Identity:
     """The author of commits in the user's repository, who is nobody made up. Raises UserError."""
     if author is None:
         raise UserError(
@@ -93,7 +93,7 @@ def target(tree: GitTree, name: str, author: Identity | None, *, force: bool) ->
     force: whether to replace one that this tool made. Raises UserError if nobody is named as
     its author, if the name is no name, or the branch is there and not to be replaced.
     """
-    known = must_be_told(tree, author)
+    known = must_be_known(tree, author)
     return Target(tree, name, known, _replaced(tree.repo, name, force))
 
 

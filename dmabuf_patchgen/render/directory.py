@@ -94,7 +94,7 @@ def _take_away(directories: Iterable[Path]) -> None:
 def _written_before(directory: Path) -> dict[str, str] | None:
     try:
         files = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
-        known = {str(name): str(held) for name, held in files.items()}
+        known = {str(name): str(digest) for name, digest in files.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     # What it names may be moved away: nothing but a file beside it.

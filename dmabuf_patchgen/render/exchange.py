@@ -95,19 +95,19 @@ class _Moves:
     def read(cls, text: bytes) -> "_Moves | None":
         """From a list; None for one that is not whole, before which nothing was moved."""
         try:
-            held = json.loads(text)
-            moves = cls(tuple(held["old"]), {**held["new"]})
+            fields = json.loads(text)
+            moves = cls(tuple(fields["old"]), {**fields["new"]})
             return moves if all(map(is_plain, (*moves.old, *moves.new))) else None
         except (ValueError, TypeError, LookupError):
             return None
 
 
 class _Stage:
-    """The directory in the directory. held: its list, which is open as long as its run lives."""
+    """The directory in the directory. moves: its list, open for as long as its run lives."""
 
-    def __init__(self, path: Path, held: BinaryIO) -> None:
+    def __init__(self, path: Path, moves: BinaryIO) -> None:
         self.path = path
-        self._held = held
+        self._list = moves
 
     @classmethod
     def begun(cls, directory: Path) -> "_Stage":
@@ -128,7 +128,7 @@ class _Stage:
     def lock(self) -> None:
         """Hold the list until it is closed, however this process ends. Raises UserError."""
         try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._list, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _at_work(self.path.parent) from None
 
@@ -139,8 +139,8 @@ class _Stage:
         for name, content in new.items():
             (self.path / "new" / name).write_bytes(content)
         moves = _Moves(tuple(old), {name: digest(content) for name, content in new.items()})
-        self._held.write(json.dumps(asdict(moves)).encode())
-        self._held.flush()
+        self._list.write(json.dumps(asdict(moves)).encode())
+        self._list.flush()
         return moves
 
     def exchange(self, moves: _Moves) -> None:
@@ -173,7 +173,7 @@ class _Stage:
 
     def clear(self) -> None:
         """Take it away."""
-        self._held.close()
+        self._list.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
 

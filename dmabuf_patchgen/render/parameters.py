@@ -111,9 +111,9 @@ def _ioctl_number(parameter: Parameter, ioctl: Ioctl, typed: Value | None, tree:
         return own
     unread = tree.unread_ioctls(ioctl.magic, ioctl.header)
     if unread:
-        line, _, said = unread[0].partition(": ")
+        line, _, reason = unread[0].partition(": ")
         raise UserError(
-            f"{ioctl.header}: line {line}: the number on {ioctl.magic} of {said!r} cannot be "
+            f"{ioctl.header}: line {line}: the number on {ioctl.magic} of {reason!r} cannot be "
             f"told, so none can be called free for {ioctl.name}",
         )
     if typed is None:

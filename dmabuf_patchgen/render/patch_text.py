@@ -80,8 +80,8 @@ def parse(source: str, text: str) -> PatchText:
         elif place_line:
             # Blank lines before it are there for the reader.
             place, body = place_line.group(1).strip(), []
-            kind, said = place_line.group(2), place_line.group(3)
-            remark = {kind.replace(" ", "_"): said.strip()} if kind else {}
+            kind, words = place_line.group(2), place_line.group(3)
+            remark = {kind.replace(" ", "_"): words.strip()} if kind else {}
         elif place and line[:1] in ("+", "-", " "):
             body.append((line[0], line[1:].encode()))
         elif not line.strip():

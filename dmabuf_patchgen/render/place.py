@@ -87,8 +87,8 @@ class Source:
             return found[0]
         if not found:
             raise PlaceError(Why.MISSING, f"{self.path}: {what} is not there")
-        told = [str(line_number(self.body, span.start)) for span in found[:_TOLD]]
-        lines = ", ".join(told) + (" and more" if len(found) > _TOLD else "")
+        numbers = [str(line_number(self.body, span.start)) for span in found[:_TOLD]]
+        lines = ", ".join(numbers) + (" and more" if len(found) > _TOLD else "")
         raise PlaceError(
             Why.TWICE, f"{self.path}: {what} is there {len(found)} times, in lines {lines}"
         )
@@ -245,7 +245,7 @@ def _label(source: Source, name: str, subject: str, label: str) -> Place:
         what = f"function {name}, switch ({subject}), {label}"
         found = labels.of_switch(source.c, function, subject)
         span = source.one(
-            what, [span for said, span in found if words(said.encode()) == words(label.encode())]
+            what, [span for known, span in found if words(known.encode()) == words(label.encode())]
         )
         source.must_parse(what, Span(function.span.start, span.end))
         return labels.before(source.c, function, span)
@@ -290,7 +290,7 @@ def _member(source: Source, kind: str, name: str, side: str, member: str) -> Pla
 
     def insertion() -> int:
         what = f"{kind} {name}, {member}"
-        found = [span for said, span in members.of(source.c, definition) if said == member]
+        found = [span for known, span in members.of(source.c, definition) if known == member]
         span = source.one(what, found)
         source.must_parse(what, Span(definition.span.start, span.end))
         if side == "before":

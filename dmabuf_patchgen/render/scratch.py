@@ -196,9 +196,9 @@ def _shared(repo: Path) -> str:
 
     git reads it from the repository's own file only; a key without a value is one that is true.
     """
-    said = git.git(
+    output = git.git(
         repo, "config", "--local", "-z", "--get-regexp", r"^core\.sharedrepository$", check=False
     ).text
-    *_, last = ["", *filter(None, said.split("\0"))]
+    *_, last = ["", *filter(None, output.split("\0"))]
     _, equals, value = last.partition("\n")
     return value if equals or not last else "true"

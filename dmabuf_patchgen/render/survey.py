@@ -51,14 +51,14 @@ class Surveyed:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for --json."""
-        made = self.rendered
+        rendered = self.rendered
         return {
             "series": self.name,
             "verdict": self.verdict.value,
             "refused": self.refused or None,
             "patches": [
                 {"template": one.template, "subject": one.commit.subject}
-                for one in (made.patches if made else ())
+                for one in (rendered.patches if rendered else ())
             ],
             "left_out": [
                 {
@@ -70,10 +70,10 @@ class Surveyed:
                 }
                 for one in self.left_out
             ],
-            "notes": list(made.notes) if made else [],
+            "notes": list(rendered.notes) if rendered else [],
             "remarks": [
                 {"template": one.template, "path": one.path, "said": one.said}
-                for one in (made.remarks if made else ())
+                for one in (rendered.remarks if rendered else ())
             ],
             "obstacles": [
                 {
@@ -108,9 +108,9 @@ class Surveyed:
                 f"  note: {one.subject}, {one.path}: {one.said}" for one in self.rendered.remarks
             ]
             found += [f"  note: {note}" for note in self.rendered.notes]
-        said = [(one.line, one.hint) for one in self.obstacles]
-        said += [(self.refused, self.hint)] if self.refused else []
-        found += [f"  refused: {line}{f'; {hint}' if hint else ''}" for line, hint in said]
+        obstacles = [(one.line, one.hint) for one in self.obstacles]
+        obstacles += [(self.refused, self.hint)] if self.refused else []
+        found += [f"  refused: {line}{f'; {hint}' if hint else ''}" for line, hint in obstacles]
         return found
 
 

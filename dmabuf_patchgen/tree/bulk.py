@@ -59,9 +59,9 @@ def files(tree: KernelTree, tops: Sequence[str]) -> Listing:
 
 
 def _in_git(tree: GitTree, tops: Sequence[str]) -> Listing:
-    said = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.commit, *tops).stdout
+    listing = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.commit, *tops).stdout
     found, left_out = [], []
-    for entry in said.split(b"\0"):
+    for entry in listing.split(b"\0"):
         head, _, name = entry.partition(b"\t")
         if not name.endswith((b".c", b".h")):
             continue
@@ -84,8 +84,9 @@ def _in_directory(root: Path, tops: Sequence[str]) -> Listing:
     )  # fmt: skip
     found, left_out = [], []
     for line in done.stderr.decode(errors="replace").splitlines():
-        _, _, said = line.partition("find: ")
-        left_out.append((said.partition(":")[0].strip("'\u2018\u2019"), said.rpartition(": ")[2]))
+        _, _, complaint = line.partition("find: ")
+        path_told = complaint.partition(":")[0].strip("'\u2018\u2019")
+        left_out.append((path_told, complaint.rpartition(": ")[2]))
     for entry in done.stdout.split(b"\0")[:-1]:
         kind, size, _, _, name = entry.split(b" ", 4)
         path = os.fsdecode(name)

@@ -32,20 +32,20 @@ _Index = Mapping[str, tuple[str, str]]
 class _Directory:
     """The entries of a directory that git would take.
 
-    said: what the file system says of the files; changed: when the last of them did, in
+    stats: what the file system says of the files; changed: when the last of them did, in
     nanoseconds.
     """
 
     path: str
     files: tuple[str, ...]
     directories: tuple[str, ...]
-    said: str
+    stats: str
     changed: int
 
     def state(self, trees: Mapping[str, str]) -> str:
         """A hash of all that its id comes from. trees: ids of the directories in it."""
         below = "".join(f"{path}\0{trees[path]}\0" for path in self.directories)
-        return hashlib.sha256(f"{self.said}{below}".encode(errors="surrogateescape")).hexdigest()
+        return hashlib.sha256(f"{self.stats}{below}".encode(errors="surrogateescape")).hexdigest()
 
 
 def tree_id(root: Path, tick: int = _TICK) -> str:
@@ -102,7 +102,7 @@ def _listed(root: Path) -> list[_Directory]:
 
 
 def _directory(root: Path, path: str) -> _Directory:
-    files, directories, said, changed = [], [], [], 0
+    files, directories, stats, changed = [], [], [], 0
     with os.scandir(root / path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name == ".git":
@@ -112,12 +112,12 @@ def _directory(root: Path, path: str) -> _Directory:
             elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
                 found = entry.stat(follow_symlinks=False)
                 files.append(entry.name)
-                said.append(
+                stats.append(
                     f"{entry.name}\0{found.st_mode} {found.st_size} {found.st_mtime_ns} "
                     f"{found.st_ctime_ns} {found.st_ino} {found.st_dev}\0"
                 )
                 changed = max(changed, found.st_ctime_ns)
-    return _Directory(path, tuple(files), tuple(directories), "".join(said), changed)
+    return _Directory(path, tuple(files), tuple(directories), "".join(stats), changed)
 
 
 def _tree(root: Path, directory: _Directory, trees: Mapping[str, str]) -> str:

@@ -112,9 +112,9 @@ def words(done: process.Finished) -> str:
     """What a git that failed said of it, in one line: its first complaint, not where it ended."""
     lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines()]
     marks = [n for n, line in enumerate(lines) if line.startswith(("fatal: ", "error: "))]
-    told = lines[marks[0] :] if marks else lines
+    complaints = lines[marks[0] :] if marks else lines
     # What is behind a colon stands in lines of its own.
-    kept = told if told and told[0].endswith(":") else told[:1]
+    kept = complaints if complaints and complaints[0].endswith(":") else complaints[:1]
     return " ".join(kept).removeprefix("fatal: ") or f"exit code {done.returncode}"
 
 
@@ -124,20 +124,20 @@ def toplevel(where: Path) -> Path | None:
     where: an absolute path without links. Raises UserError where git refuses to look, as for a
     repository of another owner, or cannot read what is there: that is no plain directory.
     """
-    said = git(where, "rev-parse", "--is-inside-git-dir", "--show-cdup", check=False)
-    if not said.returncode:
-        inside, _, cdup = said.text.partition("\n")
+    done = git(where, "rev-parse", "--is-inside-git-dir", "--show-cdup", check=False)
+    if not done.returncode:
+        inside, _, cdup = done.text.partition("\n")
         # Inside .git itself is as good as bare.
         found = _git_directory(where) if inside == "true" else (where / cdup.strip()).resolve()
-    elif said.stderr.startswith(b"fatal: not a git repository (or any"):
+    elif done.stderr.startswith(b"fatal: not a git repository (or any"):
         found = None
     else:
-        raise _unreadable(where, said)
+        raise _unreadable(where, done)
     passed_over = _passed_over(where, found)
     if passed_over:
-        said = git(where, f"--git-dir={passed_over}", "rev-parse", "--git-dir", check=False)
-        if said.returncode:
-            raise _unreadable(passed_over, said)
+        done = git(where, f"--git-dir={passed_over}", "rev-parse", "--git-dir", check=False)
+        if done.returncode:
+            raise _unreadable(passed_over, done)
     return found
 
 
@@ -171,18 +171,18 @@ def _unreadable(place: Path, said: process.Finished) -> UserError:
 
 def commit_id(repo: Path, revision: str) -> str:
     """Full id of the commit a revision names. Raises UserError if it names none."""
-    said = git(
+    done = git(
         repo, "rev-parse", "--verify", "--quiet", "--end-of-options",
         f"{revision}^{{commit}}", check=False,
     )  # fmt: skip
-    if said.returncode:
+    if done.returncode:
         # Of a revision that just is not there, --quiet has git say nothing.
-        cause = f": {words(said)}" if said.stderr else ""
+        cause = f": {words(done)}" if done.stderr else ""
         raise UserError(
             f"{repo}: unknown revision {revision!r}{cause}",
             "name a commit, tag or branch of that repo",
         )
-    return said.text.strip()
+    return done.text.strip()
 
 
 class TreeEntry(NamedTuple):
@@ -222,8 +222,8 @@ class ObjectReader:
         head = child.stdout.readline().split()
         if len(head) != 3:
             # No lack of a file in the tree, as where a partial clone cannot fetch it.
-            said = b" ".join(head).decode(errors="replace") or "git cat-file ended early"
-            raise UserError(f"{self._repo}: {said}", _REPAIR)
+            answer = b" ".join(head).decode(errors="replace") or "git cat-file ended early"
+            raise UserError(f"{self._repo}: {answer}", _REPAIR)
         size = int(head[2])
         if size > LARGEST:
             # Nothing else can be read behind it, and nobody waits for the end of it.

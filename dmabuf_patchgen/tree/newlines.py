@@ -37,10 +37,10 @@ def as_before(before: bytes, after: bytes) -> bytes:
         return with_crlf(after)
     had, now = _lines(before), _lines(after)
     old = [with_lf(line) for line in had]
-    made: list[bytes] = []
+    lines: list[bytes] = []
     for kind, i, j, k, m in difflib.SequenceMatcher(None, old, now, autojunk=False).get_opcodes():
-        made += had[i:j] if kind == "equal" else [new(line) for line in now[k:m]]
-    return b"".join(made)
+        lines += had[i:j] if kind == "equal" else [new(line) for line in now[k:m]]
+    return b"".join(lines)
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -258,14 +258,14 @@ class DirectoryTree(KernelTree):
         found = self._found(path)
         if found is None or stat.S_ISDIR(found[1].st_mode):
             raise NotInTree(f"{self.label}: no file {path}")
-        place, said = found
+        place, status = found
         try:
             # It may grow while it is read.
             with place.open("rb") as file:
-                body = b"" if said.st_size > git.LARGEST else file.read(git.LARGEST + 1)
+                body = b"" if status.st_size > git.LARGEST else file.read(git.LARGEST + 1)
         except OSError as error:
             raise UserError(f"{place}: {error.strerror}") from None
-        size = max(said.st_size, len(body))
+        size = max(status.st_size, len(body))
         if size > git.LARGEST:
             raise git.too_large(str(place), size)
         return body
@@ -287,17 +287,17 @@ class DirectoryTree(KernelTree):
         if not any(place.is_relative_to(real) for real in self._real):
             return None
         try:
-            said = place.lstat()
+            status = place.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise UserError(f"{place}: {error.strerror}") from None
-        if stat.S_ISLNK(said.st_mode):
+        if stat.S_ISLNK(status.st_mode):
             # What is a link still leads in a circle.
             return None
-        if not (stat.S_ISDIR(said.st_mode) or stat.S_ISREG(said.st_mode)):
+        if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
             raise UserError(f"{place}: is neither a file nor a directory", "a kernel has no such")
-        return place, said
+        return place, status
 
     def is_link(self, path: str) -> bool:
         return (self.root / path).is_symlink()

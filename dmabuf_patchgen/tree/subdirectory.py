@@ -13,15 +13,15 @@ _WHO = {"NAME": "dmabuf-patchgen", "EMAIL": "dmabuf-patchgen@localhost.invalid"}
 
 def holds(repo: Path, revision: str, prefix: str) -> bool:
     """Whether a revision has a kernel in a subdirectory."""
-    said = git.git(repo, "cat-file", "-e", f"{revision}:{prefix}/Kbuild", check=False)
-    return not said.returncode
+    done = git.git(repo, "cat-file", "-e", f"{revision}:{prefix}/Kbuild", check=False)
+    return not done.returncode
 
 
 def kernels(repo: Path, revision: str) -> tuple[str, ...]:
     """Subdirectories of a revision that have a dma-buf, sorted."""
     wanted = "/drivers/dma-buf/dma-buf.c"
-    said = git.git(repo, "ls-tree", "-r", "-z", "--full-tree", "--name-only", revision)
-    names = said.stdout.decode(errors="surrogateescape").split("\0")
+    done = git.git(repo, "ls-tree", "-r", "-z", "--full-tree", "--name-only", revision)
+    names = done.stdout.decode(errors="surrogateescape").split("\0")
     return tuple(sorted(name.removesuffix(wanted) for name in names if name.endswith(wanted)))
 
 
@@ -42,13 +42,13 @@ def borrowed(repo: Path, commit: str, prefix: str) -> tuple[Path, str]:
         (store / "objects" / "info").mkdir(parents=True, exist_ok=True)
         (store / "objects" / "info" / "alternates").write_bytes(bytes(objects) + b"\n")
     who = {
-        f"GIT_{role}_{part}": said
+        f"GIT_{role}_{part}": value
         for role in ("AUTHOR", "COMMITTER")
-        for part, said in {**_WHO, "DATE": date.text.strip()}.items()
+        for part, value in {**_WHO, "DATE": date.text.strip()}.items()
     }
-    made = git.git(
+    borrowed_commit = git.git(
         store, "commit-tree", f"{commit}:{prefix}", "-m", f"{prefix} of {commit}",
         env=git.environment(**who),
     ).text.strip()  # fmt: skip
-    git.git(store, "update-ref", f"refs/commits/{commit}", made)
-    return store, made
+    git.git(store, "update-ref", f"refs/commits/{commit}", borrowed_commit)
+    return store, borrowed_commit

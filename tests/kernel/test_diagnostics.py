@@ -74,7 +74,7 @@ make[3]: *** No rule to make target 'drivers/c.o', needed by 'drivers/built-in.a
     assert log.built == {"drivers/a", "drivers/b"}
     assert log.checked == {"drivers/a"}
     assert log.failed == {"drivers/b"}
-    assert {stem: len(said) for stem, said in log.said.items()} == {
+    assert {stem: len(said) for stem, said in log.messages.items()} == {
         "drivers/a": 1, "drivers/b": 1,
     }  # fmt: skip
     assert "drivers/c.o" in log.stray[0]
