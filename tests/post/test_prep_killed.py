@@ -27,26 +27,22 @@ from tests import unbuilt
 
 #: Runs prep up to its last step, and from there in children, each ended at its Nth look at the
 #: machine: a file that is opened, moved or removed, or a program that is started. That step begins
-#: where it asks git for its configuration, as it did first of all, for what a run before may have
-#: left.
+#: where it opens its note.
 AT_THE_END = textwrap.dedent(
     """
     import os, sys
     from dmabuf_patchgen.__main__ import run
     number, arguments = int(sys.argv[1]), sys.argv[2:]
-    asked = at = seen = 0
+    at = seen = 0
 
     def hook(event, args):
-        global asked, seen
-        if at:
-            if event in ("open", "os.link", "os.rename", "os.remove", "subprocess.Popen"):
-                seen += 1
-                if seen == at:
-                    os.kill(os.getpid(), number)
-        elif event == "subprocess.Popen" and [*args[1][-2:]] == ["--git-path", "config"]:
-            asked += 1
-            if asked == 2:
-                fork()
+        global seen
+        if not at and event == "open" and str(args[0]).endswith("/config.dmabuf-patchgen"):
+            fork()
+        if at and event in ("open", "os.link", "os.rename", "os.remove", "subprocess.Popen"):
+            seen += 1
+            if seen == at:
+                os.kill(os.getpid(), number)
 
     def fork():
         global at
