@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dmabuf_patchgen.tree.tokens import Span
+from dmabuf_patchgen.tree.tokens import Span, line_start
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node, Parser, Tree
 
 #: What the kernel writes and C's grammar has not: annotations, and loops made by macros. They
 #: are blanked, so that offsets stay right.
@@ -34,6 +34,11 @@ _TYPE = re.compile(
 )
 _LOOP = re.compile(rb"^\t+\w*for_each\w*(?=\()", re.M)
 
+#: Files that parsed without an error, the last few, by how they begin: their text and its syntax.
+_parsed: dict[bytes, tuple[bytes, Tree]] = {}
+_MOST = 8
+_HEAD = 256
+
 
 @cache
 def _parser() -> Parser:
@@ -44,8 +49,56 @@ def _parser() -> Parser:
 
 
 def syntax(body: bytes) -> Node:
-    """The root of the syntax of a C file."""
-    return _parser().parse(_plain(body)).root_node
+    """The root of the syntax of a C file.
+
+    Of one that was parsed as it was before an edit, only what changed is parsed again.
+    """
+    text = _plain(body)
+    tree = _edited(text) or _parser().parse(text)
+    if not tree.root_node.has_error:
+        _parsed.pop(text[:_HEAD], None)
+        _parsed[text[:_HEAD]] = (text, tree)
+        while len(_parsed) > _MOST:
+            del _parsed[next(iter(_parsed))]
+    return tree.root_node
+
+
+def _edited(text: bytes) -> Tree | None:
+    """The syntax of a text from that of the one that it was; None if it is to be parsed anew."""
+    before, tree = _parsed.get(text[:_HEAD], (b"", None))
+    if tree is None:
+        return None
+    start = _common(before, text)
+    most = min(len(before), len(text)) - start
+    left = _common(before[::-1][:most], text[::-1][:most])
+    old_end, new_end = len(before) - left, len(text) - left
+    if max(old_end, new_end) - start > len(text) // 4:
+        return None
+    # The file as it was may be asked for places yet.
+    tree = tree.copy()
+    tree.edit(
+        start, old_end, new_end, _point(text, start), _point(before, old_end), _point(text, new_end)
+    )
+    edited = _parser().parse(text, tree)
+    # How the parser goes on behind an error depends on what it knew.
+    return None if edited.root_node.has_error else edited
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """So many bytes are the same at the beginning of both."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[least:middle] == other[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def _point(text: bytes, at: int) -> tuple[int, int]:
+    """Row and column of a byte."""
+    return text.count(b"\n", 0, at), at - line_start(text, at)
 
 
 def errors(node: Node) -> Iterator[Span]:
