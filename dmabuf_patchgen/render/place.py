@@ -114,6 +114,10 @@ class Source:
                 f"{self.path}: {what}: {doubt.words}, line {line_number(self.body, doubt.at)}: "
                 f"{line_text(self.body, doubt.at)!r}",
             ) from None
+        except RecursionError:
+            raise PlaceError(
+                Why.DOES_NOT_PARSE, f"{self.path}: {what}: is nested too deeply to be read"
+            ) from None
 
     def missing(self, what: str, wanted: Sequence[bytes], scope: Span) -> PlaceError:
         """The error for tokens that are not in a scope, telling what is there instead."""
@@ -182,7 +186,9 @@ def _file(source: Source) -> Place:
 
 @_form(r"end of file")
 def _end_of_file(source: Source) -> Place:
-    return Place(source.whole, lambda: len(source.body))
+    return Place(
+        source.whole, lambda: extent.end_of_file(source.c) if source.is_c else len(source.body)
+    )
 
 
 @_form(r"(before|after) line (.+)")

@@ -46,7 +46,8 @@ class Conditionals:
     """The #if of a file: which branches stand where, and which are never compiled.
 
     dead: stretches that are never compiled; restored: where a group opens (True) and where
-    its next branch begins.
+    its next branch begins; guarded: the lines that a header guards against being read twice;
+    whole: the #if that all of the file is under, where it is no such guard.
     """
 
     def __init__(self, body: bytes, directives: Sequence[Directive]) -> None:
@@ -56,6 +57,11 @@ class Conditionals:
         self.restored: list[tuple[int, int, bool]] = []
         groups = self._groups()
         self._guard = self._guarding(groups)
+        self.guarded = self.whole = None
+        if self._guard:
+            self.guarded = Span(*self._guard.starts)
+        elif groups and self._is_all(groups[0]):
+            self.whole = Span(groups[0].opened.span.start, groups[0].closed)
         self._number = {id(group): number for number, group in enumerate(groups)}
         found: list[Branch] = []
         for group in groups:
@@ -120,10 +126,14 @@ class Conditionals:
             return None
         if second.expression.split("(")[0].split()[:1] != [named[1].decode()]:
             return None
-        group = groups[0]
-        # Only its own branch, and nothing before and behind it.
-        around = (self._body[: first.span.start], self._body[group.closed :])
-        return group if len(group.starts) == 2 and all(map(is_blank, around)) else None
+        # Only its own branch.
+        return groups[0] if len(groups[0].starts) == 2 and self._is_all(groups[0]) else None
+
+    def _is_all(self, group: _Group) -> bool:
+        """Whether nothing stands before and behind a group."""
+        return is_blank(self._body[: group.opened.span.start]) and is_blank(
+            self._body[group.closed :]
+        )
 
     def _collect(self, group: _Group, found: list[Branch]) -> None:
         whole = Span(group.opened.span.start, group.closed)

@@ -48,9 +48,12 @@ class Definition:
     node: Node
 
 
-def definitions(holder: Node) -> Iterator[Definition]:
+def definitions(root: Node) -> Iterator[Definition]:
     """The definitions below a node, in order, under every #if."""
-    for node in holder.named_children:
+    # #if within #if may go deeper than Python's calls do.
+    pending = root.named_children[::-1]
+    while pending:
+        node = pending.pop()
         span = Span(node.start_byte, node.end_byte)
         match node.type:
             case "function_definition":
@@ -73,7 +76,7 @@ def definitions(holder: Node) -> Iterator[Definition]:
                 if said:
                     yield Definition("define", said[1].decode(), span, node)
             case _ if node.type in _HOLDERS:
-                yield from definitions(node)
+                pending += reversed(node.named_children)
 
 
 def text_of(node: Node) -> str:

@@ -10,7 +10,7 @@ from dmabuf_patchgen.tree.definition import Definition
 from dmabuf_patchgen.tree.doubt import Doubt
 from dmabuf_patchgen.tree.parser import ANNOTATION
 from dmabuf_patchgen.tree.pieces import Kind
-from dmabuf_patchgen.tree.tokens import Span, line_number
+from dmabuf_patchgen.tree.tokens import Span, line_end, line_number
 
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
@@ -80,6 +80,21 @@ def after(c: CFile, definition: Definition) -> int:
         if definition.kind != "function":
             end = _semicolon(c, end)
     return c.lexical.outside(c.lexical.line_after(end), (), after=True)
+
+
+def end_of_file(c: CFile) -> int:
+    """Behind the last line of a file, which in a header is within its guard. Raises Doubt."""
+    conditionals = c.lexical.conditionals
+    if conditionals.guarded:
+        inside = conditionals.guarded
+        return max(inside.start, line_end(c.body, len(c.body[: inside.end].rstrip()) - 1))
+    if conditionals.whole:
+        raise Doubt(
+            Why.CONDITIONAL,
+            "all of the file is under an #if that is no guard of a header",
+            conditionals.whole.start,
+        )
+    return len(c.body)
 
 
 def beside_line(c: CFile, line: Span, after: bool) -> int:

@@ -79,17 +79,14 @@ def _is_complete(group: Node) -> bool:
 
 def _goes_on(node: Node) -> bool:
     """Whether control may go past the end of a statement."""
-    if node.type in _JUMPS:
-        return False
-    if node.type == "if_statement":
+    while node.type == "if_statement":
         consequence = node.child_by_field_name("consequence")
         alternative = node.child_by_field_name("alternative")
-        return (
-            consequence is None
-            or alternative is None
-            or _goes_on(consequence)
-            or _goes_on(alternative.named_children[-1])
-        )
+        if consequence is None or alternative is None or _goes_on(consequence):
+            return True
+        node = alternative.named_children[-1]
+    if node.type in _JUMPS:
+        return False
     if node.type in ("compound_statement", "case_statement", "labeled_statement"):
         inner = _statements(node)
         return not inner or _goes_on(inner[-1])

@@ -48,19 +48,23 @@ def before(c: CFile, function: Definition, label: Span) -> int:
     return c.lexical.outside(start, c.lexical.branches(function.span.start), after=False)
 
 
-def _descend(node: Node, kind: str) -> Iterator[Node]:
-    for child in node.named_children:
-        if child.type == kind:
-            yield child
-        yield from _descend(child, kind)
+def _descend(root: Node, kind: str) -> Iterator[Node]:
+    # What a kernel has may be nested deeper than Python's calls are.
+    pending = root.named_children[::-1]
+    while pending:
+        node = pending.pop()
+        if node.type == kind:
+            yield node
+        pending += reversed(node.named_children)
 
 
 def _cases(body: Node) -> Iterator[Node]:
-    for child in body.named_children:
-        if child.type == "case_statement":
-            yield child
-            # tree-sitter hangs a label that follows a label below it.
-            yield from (c for c in _cases(child) if c.type == "case_statement")
-        elif child.type.startswith("preproc_") or child.type == "ERROR":
-            # A label between #if and #endif sits below them.
-            yield from _cases(child)
+    pending = body.named_children[::-1]
+    while pending:
+        node = pending.pop()
+        if node.type == "case_statement":
+            yield node
+        if node.type in ("case_statement", "ERROR") or node.type.startswith("preproc_"):
+            # tree-sitter hangs a label that follows a label below it, and one between #if and
+            # #endif below these.
+            pending += reversed(node.named_children)

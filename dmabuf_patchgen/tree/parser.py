@@ -101,13 +101,15 @@ def _point(text: bytes, at: int) -> tuple[int, int]:
     return text.count(b"\n", 0, at), at - line_start(text, at)
 
 
-def errors(node: Node) -> Iterator[Span]:
+def errors(root: Node) -> Iterator[Span]:
     """Stretches below a node that do not parse."""
-    if node.type == "ERROR" or node.is_missing:
-        yield Span(node.start_byte, node.end_byte)
-    elif node.has_error:
-        for child in node.children:
-            yield from errors(child)
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node.type == "ERROR" or node.is_missing:
+            yield Span(node.start_byte, node.end_byte)
+        elif node.has_error:
+            pending += reversed(node.children)
 
 
 def _plain(body: bytes) -> bytes:

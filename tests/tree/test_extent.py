@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What belongs to a definition: new text goes outside of it."""
 
+import re
+
 import pytest
 
 from dmabuf_patchgen.tree import extent
 from dmabuf_patchgen.tree.c import parse
+from dmabuf_patchgen.tree.doubt import Doubt
 from dmabuf_patchgen.tree.tokens import Span
 from tests.tree.parsed import only, text
 
@@ -21,3 +24,40 @@ def test_the_comment_above_belongs_to_a_definition() -> None:
 def test_a_comment_elsewhere_does_not(above: bytes) -> None:
     c = parse(above + b"int f(void)\n{\n\treturn 0;\n}\n")
     assert c.body[extent.before(c, only(c, "function", "f")) :].startswith(b"int f(void)")
+
+
+GUARDED = b"/* SPDX */\n#ifndef A_H\n#define A_H\n\nint x;\n%b\n\n#endif /* A_H */\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "last"),
+    [
+        (b"int x;\n\n", ""),
+        (b"int x;\n#ifdef A\nint y;\n#endif\n", "#endif"),
+        (b"#ifdef A\nint x;\n#endif\nint y;\n", "int y;"),
+        (GUARDED % b"int y;", "int y;"),
+        (GUARDED % b"/* about\n * it */", " * it */"),
+        (GUARDED % b"#ifdef __cplusplus\n}\n#endif", "#endif"),
+        (b"#if !defined(A_H)\n#define A_H\n#include <a.h>\n#endif\n", "#include <a.h>"),
+        (b"#ifndef A_H\n#define A_H\n#endif", "#define A_H"),
+    ],
+)
+def test_the_end_of_a_file_is_within_its_guard(body: bytes, last: str) -> None:
+    c = parse(body)
+    point = extent.end_of_file(c)
+    assert body[:point].decode().split("\n")[-2] == last
+    assert not re.search(rb"[^\s]", body[point:].partition(b"#endif")[0])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"#ifdef CONFIG_A\nint x;\n#endif\n",
+        b"#ifndef A_H\n#define B_H\nint x;\n#endif\n",
+        b"#ifndef A_H\n#define A_H\nint x;\n#else\nint y;\n#endif\n",
+        b"/* a */\n#if 1\nint x;\n#endif /* b */\n// c\n",
+    ],
+)
+def test_the_end_of_a_file_that_is_all_under_an_if(body: bytes) -> None:
+    with pytest.raises(Doubt, match="is no guard of a header"):
+        extent.end_of_file(parse(body))

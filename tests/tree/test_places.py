@@ -147,12 +147,11 @@ def test_a_file_without_a_size() -> None:
         DirectoryTree(ENDLESS.parent).read(ENDLESS.name)
 
 
-def test_deep_nesting_is_one_line(cli: Cli, tmp_path: Path) -> None:
+def test_deep_nesting_is_read(cli: Cli, tmp_path: Path) -> None:
     deep = b"".join(b"#ifdef A%d\n" % n for n in range(1500)) + b"#endif\n" * 1500
     root = tiny.tree(tmp_path / "linux", drivers_dma_buf_dma_buf_c=deep + tiny.DMA_BUF_C)
     done = cli("-C", root, "inspect")
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 1
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("version", ["\x1b[31m-red", "-" + "x" * 100, "\x9b31m"])
