@@ -47,8 +47,11 @@ def identity(where: Path) -> Identity | None:
     return Identity(name, email) if name and email else None
 
 
-def must_be_free(repo: Path, name: str) -> None:
-    """Refuse what is no name of a branch, and a branch that is checked out somewhere."""
+def must_be_free(repo: Path, name: str) -> str | None:
+    """Refuse what is no name of a branch, and a branch that is checked out somewhere.
+
+    The commit that it points to, None if there is no such branch.
+    """
     if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
         raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
     listed = git.git(repo, "worktree", "list", "--porcelain").text.split("\n\n")
@@ -59,15 +62,19 @@ def must_be_free(repo: Path, name: str) -> None:
                 f"branch {name} is checked out in {where}",
                 "choose another name, or check something else out there",
             )
-    below = git.git(
-        repo, "for-each-ref", "--count=1", "--format=%(refname:short)", f"refs/heads/{name}/"
-    ).text.strip()
+    # Itself, and what stands below it.
+    told = git.git(
+        repo, "for-each-ref", "--count=2", "--format=%(refname) %(objectname)", f"refs/heads/{name}"
+    ).text
+    found = dict(line.removeprefix("refs/heads/").split(" ") for line in told.splitlines())
+    there = found.pop(name, None)
     above = [str(part) for part in PurePosixPath(name).parents[:-1] if tip(repo, str(part))]
-    for other in filter(None, [*above, below]):
+    for other in [*above, *found]:
         raise UserError(
             f"branch {other} is in the way: git has no room for {name} beside it",
             "choose another name",
         )
+    return there
 
 
 def tip(repo: Path, name: str) -> str | None:
@@ -99,8 +106,7 @@ def target(tree: GitTree, name: str, author: Identity | None, *, force: bool) ->
 
 def _replaced(repo: Path, name: str, force: bool) -> str | None:
     """Tip of the branch that force replaces, None where there is none."""
-    must_be_free(repo, name)
-    there = tip(repo, name)
+    there = must_be_free(repo, name)
     if there is None:
         return None
     if not force:

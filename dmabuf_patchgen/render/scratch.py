@@ -8,7 +8,7 @@ commit there, and not even a temporary ref has to be: git alone decides when it 
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,9 @@ from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import Tree
 
-_SERIES = "refs/heads/series"
+_SERIES = b"refs/heads/series"
+#: How a commit begins in git-fast-import(1); each takes the mark of the one before.
+_COMMIT = b"commit " + _SERIES + b"\nmark :1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +66,21 @@ class Scratch:
 
     def import_tree(self, files: Mapping[str, tuple[str, bytes]], who: bytes) -> str:
         """Make a commit of some files (path -> mode and content); its id."""
-        stream = [b"commit ", _SERIES.encode(), b"\ncommitter ", who, b"\n", _data(b"base\n")]
+        stream = [_COMMIT, b"committer ", who, b"\n", _data(b"base\n")]
         for path, (mode, body) in sorted(files.items()):
             stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
-        self._fast_import(stream)
-        return self._tip()
+        return self._fast_import(stream)
 
-    def import_commits(self, commits: Iterable[Commit], parent: str, tree: Tree, who: bytes) -> str:
-        """Make a series of commits on a parent; the id of the last.
+    def import_commits(self, commits: Sequence[Commit], parent: str, tree: Tree, who: bytes) -> str:
+        """Make a series of commits on a parent; the id of the last, or the parent of none.
 
         tree: that of the parent, for the modes of files that change.
         """
-        stream = [b"reset ", _SERIES.encode(), b"\nfrom ", parent.encode(), b"\n\n"]
+        if not commits:
+            return parent
+        stream = [b"reset ", _SERIES, b"\nfrom ", parent.encode(), b"\n\n"]
         for commit in commits:
-            stream += [b"commit ", _SERIES.encode(), b"\n"]
-            stream += [b"author ", who, b"\ncommitter ", who, b"\n"]
+            stream += [_COMMIT, b"author ", who, b"\ncommitter ", who, b"\n"]
             stream.append(_data(commit.message.encode()))
             for path, body in sorted(commit.files.items()):
                 if body is None:
@@ -86,8 +88,7 @@ class Scratch:
                 else:
                     mode = tree.mode(path) or "100644"
                     stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
-        self._fast_import(stream)
-        return self._tip()
+        return self._fast_import(stream)
 
     def format_patch(self, base: str, tip: str) -> list[tuple[str, bytes]]:
         """The mails of the commits between two: file name and content, in order."""
@@ -96,12 +97,10 @@ class Scratch:
             self.git(*git.FORMAT_PATCH, *numbered, f"{base}..{tip}")
             return [(path.name, path.read_bytes()) for path in sorted(Path(directory).iterdir())]
 
-    def _fast_import(self, stream: list[bytes]) -> None:
-        whole = b"".join([*stream, b"done\n"])
-        self.git("fast-import", "--quiet", "--done", stdin=whole)
-
-    def _tip(self) -> str:
-        return self.git("rev-parse", _SERIES).text.strip()
+    def _fast_import(self, stream: list[bytes]) -> str:
+        """Make commits; the id of the last."""
+        whole = b"".join([*stream, b"get-mark :1\ndone\n"])
+        return self.git("fast-import", "--quiet", "--done", stdin=whole).text.strip()
 
 
 def _data(body: bytes) -> bytes:

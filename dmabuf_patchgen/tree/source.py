@@ -185,13 +185,16 @@ class GitTree(KernelTree):
 
     @cached_property
     def id(self) -> str:
-        return git.git(self.repo, "rev-parse", f"{self.commit}^{{tree}}").text.strip()
+        return self._stored.split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+
+    @cached_property
+    def _stored(self) -> bytes:
+        """The commit as it is stored: what git shows of it is a matter of its configuration."""
+        return self._objects.read(self.commit)[1]
 
     @cached_property
     def committed(self) -> datetime:
-        # As it is stored: what git shows of a commit is a matter of its configuration.
-        stored = git.git(self.repo, "cat-file", "commit", self.commit).stdout
-        line = stored[stored.index(b"\ncommitter ") + 1 :].split(b"\n", 1)[0]
+        line = self._stored[self._stored.index(b"\ncommitter ") + 1 :].split(b"\n", 1)[0]
         return datetime.fromtimestamp(int(line.split()[-2]), UTC)
 
     def as_revision(self, why: str, hint: str) -> "GitTree":
