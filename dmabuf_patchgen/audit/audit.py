@@ -20,7 +20,6 @@ from dmabuf_patchgen.tree.source import KernelTree
 
 if TYPE_CHECKING:
     from dmabuf_patchgen.audit.entry import Entries, Job
-    from dmabuf_patchgen.audit.index import Index
 
 #: So many audits are remembered, half a megabyte each.
 _KEEP = 20
@@ -31,54 +30,46 @@ _ALONE = 24
 def audit(tree: KernelTree, progress: Callable[[str], None] = lambda said: None) -> Audit:
     """What the exporters of a tree do with a mapping. Raises UserError where it cannot be read."""
     progress("listing the tree")
-    listing = bulk.files(tree, CLOSE + WIDE)
-    place = xdg.cache() / "audits" / _key(listing.id, tree.version)
+    files = bulk.bulk(tree, CLOSE + WIDE)
+    place = xdg.cache() / "audits" / _key(files.id, tree.version)
     known = kept.load(place)
     if known is not None:
         return record.loaded(json.loads(known))
-    made = _audited(tree, listing, progress)
+    made = _audited(tree, files, progress)
     said = json.dumps(record.dumped(made))
     kept.save(place, said.encode(), siblings=_KEEP)
     return made
 
 
-def _audited(tree: KernelTree, listing: bulk.Listing, progress: Callable[[str], None]) -> Audit:
+def _audited(tree: KernelTree, files: bulk.Bulk, progress: Callable[[str], None]) -> Audit:
     # A known audit is told without what it takes to make one.
     from dmabuf_patchgen.audit.entry import Entries
     from dmabuf_patchgen.audit.index import Index
     from dmabuf_patchgen.audit.scan import scan
 
-    found = scan(tree, listing, progress)
-    index = Index(tree, found.facts)
-    entries = Entries(index)
+    found = scan(files, progress)
+    entries = Entries(Index(found))
     jobs = entries.jobs()
     progress(f"following {len(jobs)} ways into the page table")
-    judged, missed = _judged(tree, index, entries, jobs)
     return Audit(
         version=tree.version,
-        entries=tuple(judged),
+        entries=tuple(_judged(entries, jobs)),
         taken=tuple(one for facts in found.facts for one in facts.taken),
         files=found.files,
-        unread=(*found.unread, *missed),
+        unread=found.unread,
     )
 
 
-def _judged(
-    tree: KernelTree, index: Index, entries: Entries, jobs: list[Job]
-) -> tuple[list[Entry], list[tuple[str, str]]]:
+def _judged(entries: Entries, jobs: list[Job]) -> list[Entry]:
     """The entries, each judged; a fork for every processor shares what is known of the tree."""
     workers = len(os.sched_getaffinity(0)) if len(jobs) >= _ALONE else 1
 
-    def judge(some: list[Job]) -> tuple[list[Entry], list[tuple[str, str]]]:
-        return [entries.judged(job) for job in some], index.unread
+    def judge(some: list[Job]) -> list[Entry]:
+        return [entries.judged(job) for job in some]
 
-    # A process that reads objects has one reader: each fork starts its own.
-    tree.close()
     parts = [jobs[at::workers] for at in range(workers)]
-    results = list(forked.shared(judge, parts, workers))
-    judged = [entry for some, _ in results for entry in some]
-    judged.sort(key=lambda entry: (entry.path, entry.line, entry.what, entry.name))
-    return judged, list(dict.fromkeys(one for _, unread in results for one in unread))
+    judged = [entry for some in forked.shared(judge, parts, workers) for entry in some]
+    return sorted(judged, key=lambda entry: (entry.path, entry.line, entry.what, entry.name))
 
 
 def _key(listing: str, version: str) -> str:

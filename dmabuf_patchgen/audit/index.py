@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cache, cached_property
 
 from dmabuf_patchgen.audit.definitions import Definitions, Function, Initialiser, Macro
-from dmabuf_patchgen.audit.scan import TYPES, FileFacts
-from dmabuf_patchgen.errors import NotInTree, UserError
-from dmabuf_patchgen.tree.source import Tree
+from dmabuf_patchgen.audit.scan import TYPES, Scan
 
 _ANY = re.compile(r"\w+")
 #: Members that such a macro sets.
@@ -27,28 +25,17 @@ _ROOTS = re.compile(
 
 
 class Index:
-    """The files of a tree that hold what an audit looks for, each read when it is needed."""
+    """The files of a tree that hold what an audit looks for, each parsed when it is needed."""
 
-    def __init__(self, tree: Tree, facts: Iterable[FileFacts]) -> None:
-        self._tree = tree
-        self._facts = tuple(facts)
+    def __init__(self, found: Scan) -> None:
+        self._facts = found.facts
         self.paths = tuple(one.path for one in self._facts)
-        self.unread: list[tuple[str, str]] = []
         self._files: dict[str, Definitions] = {}
-        self._bodies: dict[str, bytes] = {}
+        self._bodies = found.bodies
 
     def body(self, path: str) -> bytes:
-        """A file's content, empty where it cannot be read, which is noted."""
-        if path not in self._bodies:
-            self._bodies[path] = self._read(path)
-        return self._bodies[path]
-
-    def _read(self, path: str) -> bytes:
-        try:
-            return self._tree.read(path)
-        except (NotInTree, UserError) as error:
-            self.unread.append((path, error.message))
-            return b""
+        """A file's content, empty where it is none of these files."""
+        return self._bodies.get(path, b"")
 
     def file(self, path: str) -> Definitions:
         """The definitions of a file."""
@@ -188,6 +175,7 @@ class Index:
         return found
 
 
+@cache
 def driver(path: str) -> str:
     """The directory that a driver is alone in; the file itself where it shares one."""
     match = _ROOTS.match(path)

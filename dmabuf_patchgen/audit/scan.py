@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from dmabuf_patchgen.audit import forked
 from dmabuf_patchgen.audit.definitions import Definitions, Initialiser, heads
@@ -19,19 +20,24 @@ from dmabuf_patchgen.audit.places import CLOSE
 from dmabuf_patchgen.audit.takers import taken
 from dmabuf_patchgen.audit.verdict import Taken
 from dmabuf_patchgen.tree import bulk
-from dmabuf_patchgen.tree.source import KernelTree
 
-#: Types whose instances are entries, or are needed to follow one.
-TYPES = re.compile(
-    r"(?:\w+_)?dma_buf_ops|drm_gem_object_funcs|vb2_mem_ops|file_operations"
-    r"|vm_operations_struct|drm_driver"
-)
-_INSTANCE = re.compile(
-    rb"^[ \t]*(?:static |const )*struct (?:" + TYPES.pattern.encode() + rb") ", re.M
-)
-_WORDS = (b"struct vm_", b"dma_buf_", b"drm_gem_", b"struct drm_driver ")
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+#: Types whose instances are entries, or are needed to follow one; of the first, others may be.
+_TYPES = (
+    "dma_buf_ops", "drm_gem_object_funcs", "vb2_mem_ops", "file_operations",
+    "vm_operations_struct", "drm_driver",
+)  # fmt: skip
+TYPES = re.compile(rf"(?:\w+_)?{'|'.join(_TYPES)}")
+_TYPE_NAMES = tuple(one.encode() for one in _TYPES)
 _TAKERS = (b"follow_p", b"vaddr_frames")
-_CHUNK = 1500
+_WORDS = (b"struct vm_", b"dma_buf_", b"drm_gem_", b"struct drm_driver ")
+_CLOSE = bulk.Words(_WORDS + _TAKERS, (b"struct vm_", b"dma_buf_", b"drm_", *_TAKERS))
+_WIDE = bulk.Words(_TAKERS, _TAKERS)
+#: So many files a process searches, and so many it reads closely, before it tells what it found.
+_SEARCHED = 1500
+_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +52,90 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a search through a tree found; unread: files that were left out, with the reason."""
+    """What a search through a tree found.
+
+    bodies: the contents of the files that facts are of; unread: files that were left out, with
+    the reason.
+    """
 
     facts: tuple[FileFacts, ...]
+    bodies: Mapping[str, bytes]
     files: int
     unread: tuple[tuple[str, str], ...]
 
 
-def scan(tree: KernelTree, listing: bulk.Listing, progress: Callable[[str], None]) -> Scan:
-    """Look through the files of a listing."""
-    chunks = [listing.files[at : at + _CHUNK] for at in range(0, len(listing.files), _CHUNK)]
-    facts: list[FileFacts] = []
-    unread = list(listing.left_out)
-    for number, (found, missed) in enumerate(_run(bulk.Place.of(tree), chunks), 1):
-        facts += found
-        unread += missed
-        progress(f"reading the tree: {number * 100 // len(chunks)} %")
-    facts.sort(key=lambda one: one.path)
-    return Scan(tuple(facts), len(listing.files), tuple(sorted(unread)))
-
-
-_Chunk = tuple[list[FileFacts], list[tuple[str, str]]]
-
-
-def _run(place: bulk.Place, chunks: Sequence[Sequence[tuple[str, str]]]) -> Iterator[_Chunk]:
-    return forked.shared(partial(_look, place), chunks, len(os.sched_getaffinity(0)))
-
-
-def _look(place: bulk.Place, chunk: Sequence[tuple[str, str]]) -> _Chunk:
-    found: list[FileFacts] = []
-    missed: list[tuple[str, str]] = []
-    for path, body in bulk.contents(place, chunk):
+def scan(files: bulk.Bulk, progress: Callable[[str], None]) -> Scan:
+    """Look through the files of a tree."""
+    progress("searching the tree")
+    wanted, missed = _searched(files, progress)
+    bodies: dict[str, bytes] = {}
+    for path, body in files.contents(wanted):
         if isinstance(body, str):
             missed.append((path, body))
-        elif len(body) > bulk.LARGEST:
-            missed.append((path, "it has grown meanwhile"))
         else:
-            facts = _facts(path, body)
-            if facts is not None:
-                found.append(facts)
-    return found, missed
+            bodies[path] = body
+    facts = _looked(bodies)
+    return Scan(
+        facts=facts,
+        bodies={one.path: bodies[one.path] for one in facts},
+        files=len(files.files) - len(missed),
+        unread=tuple(sorted([*files.left_out, *missed])),
+    )
+
+
+def _shared(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+    return forked.shared(work, parts, len(os.sched_getaffinity(0)))
+
+
+def _searched(
+    files: bulk.Bulk, progress: Callable[[str], None]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The files that are worth a closer look, and those that cannot be looked at."""
+    close: list[str] = []
+    wide: list[str] = []
+    for path in files.files:
+        (close if path.startswith(CLOSE) else wide).append(path)
+    parts = [
+        (words, paths[at : at + _SEARCHED])
+        for words, paths in ((_CLOSE, close), (_WIDE, wide))
+        for at in range(0, len(paths), _SEARCHED)
+    ]
+    wanted: list[str] = []
+    left: list[str] = []
+    for number, found in enumerate(_shared(partial(_search, files), parts), 1):
+        wanted += found.having
+        left += found.left
+        progress(f"searching the tree: {number * 100 // len(parts)} %")
+    narrowed, missed = files.narrowed(left, _CLOSE)
+    return [*wanted, *narrowed], missed
+
+
+def _search(files: bulk.Bulk, part: tuple[bulk.Words, Sequence[str]]) -> bulk.Found:
+    words, paths = part
+    return files.search(paths, words)
+
+
+def _looked(bodies: Mapping[str, bytes]) -> tuple[FileFacts, ...]:
+    """What the files have that an audit asks for, of those that have any of it."""
+
+    def look(paths: Sequence[str]) -> list[FileFacts]:
+        found = (_facts(path, bodies[path]) for path in paths)
+        return [facts for facts in found if facts is not None]
+
+    paths = sorted(bodies)
+    parts = [paths[at : at + _READ] for at in range(0, len(paths), _READ)]
+    found = [facts for some in _shared(look, parts) for facts in some]
+    return tuple(sorted(found, key=lambda one: one.path))
 
 
 def _facts(path: str, body: bytes) -> FileFacts | None:
     close = path.startswith(CLOSE) and any(word in body for word in _WORDS)
-    if not close and not (_TAKERS[0] in body or _TAKERS[1] in body):
+    if not close and not any(word in body for word in _TAKERS):
         return None
     definitions = Definitions(path, body)
     places = taken(definitions, body)
     if not close:
         return FileFacts(path, (), (), places) if places else None
     functions = tuple(dict.fromkeys(heads(body)))
-    made = tuple(definitions.initialisers(TYPES)) if _INSTANCE.search(body) else ()
+    made = tuple(definitions.initialisers(TYPES)) if any(one in body for one in _TYPE_NAMES) else ()
     return FileFacts(path, functions, made, places)

@@ -8,18 +8,20 @@ the process's, which may unmap, fork or truncate them while a device writes to t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dmabuf_patchgen.audit.definitions import Definitions
 from dmabuf_patchgen.audit.verdict import Taken
 
-_LOOKUPS = ("follow_pfn", "follow_pte", "follow_pte_pmd", "follow_pfnmap_start", "get_vaddr_frames")
-_CALL = re.compile(
-    rb"\b(follow_pfn|follow_pte|follow_pte_pmd|follow_pfnmap_start|get_vaddr_frames"
-    rb"|(?:get|pin)_user_pages(?:_fast|_remote|_unlocked|_longterm)?)\s*\("
+_LOOKUPS = frozenset(
+    {"follow_pfn", "follow_pte", "follow_pte_pmd", "follow_pfnmap_start", "get_vaddr_frames"}
 )
-_WORDS = (b"follow_p", b"vaddr_frames", b"_user_pages")
-_EXPORT = re.compile(rb"\bdma_buf_export\s*\(")
+_TAKES = re.compile(r"(?:get|pin)_user_pages(?:_fast|_remote|_unlocked|_longterm)?")
+#: What the names of lookups have in them, and of those that take a process's pages.
+_LOOKING = (b"follow_p", b"vaddr_frames")
+_TAKING = b"_user_pages"
+_CALLED = re.compile(r"\w*\s*\(")
+_EXPORT = re.compile(r"\bdma_buf_export\s*\(")
 #: Files that define these functions, and so name them.
 _OWN = frozenset(
     {"mm/memory.c", "mm/frame_vector.c", "mm/gup.c", "mm/nommu.c", "mm/pgtable-generic.c"}
@@ -28,24 +30,24 @@ _OWN = frozenset(
 
 def taken(definitions: Definitions, body: bytes) -> tuple[Taken, ...]:
     """The calls of a file that take pages or PFNs which are not its own."""
-    if not any(word in body for word in _WORDS):
-        return ()
-    return tuple(_found(definitions, body))
+    words = [word for word in _LOOKING if word in body]
+    if _TAKING in body and b"dma_buf_export" in body:
+        words.append(_TAKING)
+    return tuple(_found(definitions, [word.decode() for word in words])) if words else ()
 
 
-def _found(definitions: Definitions, body: bytes) -> Iterator[Taken]:
+def _found(definitions: Definitions, words: Sequence[str]) -> Iterator[Taken]:
     path = definitions.path
-    exports = bool(_EXPORT.search(body))
-    plain = definitions.plain.encode()
-    for match in _CALL.finditer(plain):
-        name = match[1].decode()
-        start = plain.rfind(b"\n{", 0, match.start())
-        if start < 0 or b"\n}" in plain[start : match.start()]:
+    plain = definitions.plain
+    exports = bool(_EXPORT.search(plain))
+    for name, at in _calls(plain, words):
+        start = plain.rfind("\n{", 0, at)
+        if start < 0 or "\n}" in plain[start:at]:
             # No function around it: a declaration, or a definition of its own.
             continue
-        end = plain.find(b"\n}", match.start())
+        end = plain.find("\n}", at)
         function = _name(plain, start)
-        line = plain.count(b"\n", 0, match.start()) + 1
+        line = definitions.line(at)
         if name in _LOOKUPS:
             if path not in _OWN and not path.startswith("include/"):
                 yield Taken("mapping", name, function, path, line)
@@ -55,7 +57,24 @@ def _found(definitions: Definitions, body: bytes) -> Iterator[Taken]:
             yield Taken("perhaps", name, function, path, line)
 
 
-def _name(plain: bytes, opened: int) -> str:
+def _calls(plain: str, words: Sequence[str]) -> list[tuple[str, int]]:
+    """Calls of functions that have one of some words in their names, in order: name, place."""
+    found: dict[int, str] = {}
+    for word in words:
+        at = plain.find(word)
+        while at >= 0:
+            called = _CALLED.match(plain, at)
+            before = re.search(r"\w*$", plain[max(0, at - 40) : at])
+            if called and before:
+                start = at - len(before.group())
+                name = plain[start : called.end() - 1].rstrip()
+                if name in _LOOKUPS or _TAKES.fullmatch(name):
+                    found[start] = name
+            at = plain.find(word, at + 1)
+    return [(name, start) for start, name in sorted(found.items())]
+
+
+def _name(plain: str, opened: int) -> str:
     head = plain[max(0, opened - 400) : opened]
-    found = re.findall(rb"(\w+)\s*\([^(){};]*(?:\([^()]*\)[^(){};]*)*\)[^(){};]*$", head)
-    return found[-1].decode() if found else ""
+    found = re.findall(r"(\w+)\s*\([^(){};]*(?:\([^()]*\)[^(){};]*)*\)[^(){};]*$", head)
+    return found[-1] if found else ""
