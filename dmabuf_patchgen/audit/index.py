@@ -145,11 +145,11 @@ class Index:
                     continue
                 text = macro.expanded(arguments)
                 for made in Definitions(path, text.encode()).initialisers(TYPES):
+                    # All of it stands on the line of the macro.
                     fields = {member: (value, line) for member, (value, _) in made.fields.items()}
+                    inner = tuple((word, given, line) for word, given, _ in made.macros)
                     found.append(
-                        self._expanded(
-                            Initialiser(made.type, made.name, path, line, fields, made.macros)
-                        )
+                        self._expanded(Initialiser(made.type, made.name, path, line, fields, inner))
                     )
         return tuple(found)
 

@@ -160,6 +160,31 @@ def test_code_that_does_not_read_is_unknown(tmp_path: Path, broken: str) -> None
     assert "does not read as C" in entry.branches[0].why
 
 
+def test_operations_that_a_macro_makes_stand_where_it_is_used(tmp_path: Path) -> None:
+    header = (
+        "#define DRM_GEM_FOPS \\\n\t.open = drm_open, \\\n\t.mmap = drm_gem_mmap\n\n"
+        "#define DEFINE_DRM_GEM_FOPS(name) \\\n"
+        "\tstatic const struct file_operations name = {\\\n"
+        "\t\t.owner = THIS_MODULE,\\\n\t\tDRM_GEM_FOPS,\\\n\t}\n"
+    )
+    helper = (
+        "int drm_gem_mmap(struct file *filp, struct vm_area_struct *vma)\n{\n"
+        "\treturn remap_pfn_range(vma, a, b, c, vma->vm_page_prot);\n}\n"
+    )
+    driver = (
+        "// A driver.\n\nDEFINE_DRM_GEM_FOPS(x_fops);\n\nstatic const struct drm_driver x = {\n};\n"
+    )
+    more = {
+        "include/drm/drm_gem.h": header,
+        "drivers/gpu/drm/drm_gem.c": helper,
+        "drivers/gpu/drm/x/x_drv.c": driver,
+    }
+    root = exporter.tree(tmp_path, exporter.source("\treturn -ENODEV;"), **more)
+    (entry,) = (one for one in audit(open_tree(root)).entries if one.name == "x_fops")
+    lines = {s.line for one in entry.branches for s in one.steps if s.path.endswith("x_drv.c")}
+    assert (entry.kind, entry.line, lines) == (Kind.PFNMAP, 3, {3})
+
+
 def test_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     root = exporter.tree(tmp_path, exporter.source("\treturn -ENODEV;"))
     (root / "drivers/gpu/link.c").symlink_to("/etc/passwd")
