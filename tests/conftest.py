@@ -34,6 +34,8 @@ WITHOUT_TREES = "not trees and not all"
 _MATRIX = pytest.StashKey[sources.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
 _SLOW = {"linux_612", "small_repo", "row", "edge_row", "arm64_row"}
+#: Fixtures that are the oldest tree of a series: it and the newest are fetched for their tests.
+_OLDEST = {"oldest_510": "5.10", "oldest_61": "6.1"}
 #: The longest file, which begins as soon as there is a processor for it.
 _LONGEST = "test_proof.py"
 #: Fixtures that are a tree of the matrix, and for its series of trees the marker of their tests
@@ -100,6 +102,18 @@ def identity(home: Path) -> str:
 def linux_612() -> Path:
     """Root of the reference tree, Debian's linux-source-6.12 unpacked; not to be written to."""
     return sources.fetch("6.12")
+
+
+@pytest.fixture(scope="session")
+def oldest_510() -> Path:
+    """Root of the oldest tree of Linux 5.10 that Debian offers; not to be written to."""
+    return sources.oldest("5.10")
+
+
+@pytest.fixture(scope="session")
+def oldest_61() -> Path:
+    """The same of Linux 6.1."""
+    return sources.oldest("6.1")
 
 
 @pytest.fixture
@@ -218,6 +232,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         # Without it those tests fail by themselves; the others do not need it.
         with suppress(UserError):
             sources.fetch("6.12")
+    for fixture, series in _OLDEST.items():
+        if any(fixture in getattr(item, "fixturenames", ()) for item in session.items):
+            with suppress(UserError):
+                sources.fetch(series)
+                sources.oldest(series)
     network.leave()
 
 

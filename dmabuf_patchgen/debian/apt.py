@@ -110,6 +110,11 @@ class Apt:
             ).items()
         }
 
+    def versions(self, package: str) -> list[str]:
+        """All versions offered of a package; none where apt knows no such package."""
+        said = self._apt("apt-cache", "madison", package)
+        return parse_madison(said.text).get(package, [])
+
     def size(self, package: str, version: str) -> int:
         """Bytes to download for a version of a package. Raises UserError if it is not offered."""
         shown = deb822(self._apt("apt-cache", "show", f"{package}={version}").text)
@@ -259,6 +264,11 @@ def parse_madison(text: str) -> dict[str, list[str]]:
 def newest(versions: Iterable[str]) -> str:
     """The newest of some package versions, by Debian's rules."""
     return functools.reduce(lambda one, two: two if newer(two, one) else one, versions)
+
+
+def oldest(versions: Iterable[str]) -> str:
+    """The oldest of some package versions, by Debian's rules."""
+    return functools.reduce(lambda one, two: two if newer(one, two) else one, versions)
 
 
 def newer(one: str, other: str) -> bool:

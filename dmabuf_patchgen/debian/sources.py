@@ -67,10 +67,42 @@ def fetch(series: str) -> Path:
     asked. Raises UserError if there is neither, or if a download or its unpacking fails, and
     MissingTool.
     """
-    if not re.fullmatch(r"\d+\.\d+", series):
-        raise UserError(f"{series!r} is no kernel series", "name one such as 6.12")
+    _check(series)
     with _alone():
         return _obtain(series, *_offers())
+
+
+def oldest(series: str) -> Path:
+    """Root of an unpacked tree of a series: the oldest state of it that Debian still offers.
+
+    A release keeps the kernel of its last point release beside those of its security updates.
+    Raises UserError where none is offered, and as fetch() does.
+    """
+    _check(series)
+    with _alone():
+        _offers()
+        versions = _apt().versions(_package(series)) or _asked_for(series)
+        version = apt.oldest(versions)
+        place = _store() / version
+        return place if place.exists() else _download(series, version)
+
+
+def _asked_for(series: str) -> list[str]:
+    """The versions of a series by lists that are read again: they may have been removed."""
+    _ask()
+    versions = _apt().versions(_package(series))
+    if not versions:
+        raise UserError(f"no {_package(series)} is offered by Debian's mirrors")
+    return versions
+
+
+def _check(series: str) -> None:
+    if not re.fullmatch(r"\d+\.\d+", series):
+        raise UserError(f"{series!r} is no kernel series", "name one such as 6.12")
+
+
+def _package(series: str) -> str:
+    return f"linux-source-{series}"
 
 
 def repository(series: str) -> Path:
@@ -179,13 +211,18 @@ def _provide(series: str, offers: Mapping[str, str], kept: str | None) -> Path:
     if offered is None and kept is None:
         there = ", ".join(sorted(offers, key=_number)) or "none"
         raise UserError(
-            f"no linux-source-{series} is offered by Debian's mirrors",
+            f"no {_package(series)} is offered by Debian's mirrors",
             f"offered: {there}; or name a tree of your own: KDIR=/path/to/linux",
         )
     if offered is None or (kept and not apt.newer(offered, kept)):
         assert kept
         return _store() / kept
-    name = f"linux-source-{series}"
+    return _download(series, offered)
+
+
+def _download(series: str, version: str) -> Path:
+    """The tree of a version of a package, downloaded and unpacked."""
+    name = _package(series)
     free = shutil.disk_usage(_store()).free
     if free < ROOM:
         raise UserError(
@@ -194,11 +231,11 @@ def _provide(series: str, offers: Mapping[str, str], kept: str | None) -> Path:
         )
     with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=_store()) as scratch:
         private = _apt()
-        size = private.size(name, offered)
-        _say(f"downloading {name} {offered} ({size / 1e6:.0f} MB)")
-        deb = private.download(f"{name}={offered}", Path(scratch))
-        _say(f"unpacking it to {_store() / offered}")
-        return unpack(deb, series, offered)
+        size = private.size(name, version)
+        _say(f"downloading {name} {version} ({size / 1e6:.0f} MB)")
+        deb = private.download(f"{name}={version}", Path(scratch))
+        _say(f"unpacking it to {_store() / version}")
+        return unpack(deb, series, version)
 
 
 def _offers() -> tuple[dict[str, str], bool]:

@@ -64,6 +64,24 @@ def test_a_tree_is_fetched_once_a_day(mirror: Mirror, capsys: pytest.CaptureFixt
     assert sources.fetch("9.1").name == "9.1.2-1"
 
 
+def test_the_oldest_state_of_a_series_stands_beside_the_newest(mirror: Mirror) -> None:
+    for version in ("9.1.10-1", "9.1.2-1", "9.1.2~rc1-1"):
+        mirror.add("9.1", version)
+    newest, old = sources.fetch("9.1"), sources.oldest("9.1")
+    assert (newest.name, old.name) == ("9.1.10-1", "9.1.2~rc1-1")
+    assert (old / "Makefile").read_text() == "# 9.1.2~rc1-1\n"
+    assert sources.fetch("9.1") == newest
+    shutil.rmtree(mirror.root)
+    assert sources.oldest("9.1") == old
+
+
+def test_the_oldest_is_the_newest_where_there_is_one(mirror: Mirror) -> None:
+    mirror.add("9.1", "9.1.1-1")
+    assert sources.oldest("9.1") == sources.fetch("9.1")
+    with pytest.raises(UserError, match=r"no linux-source-9\.2 is offered"):
+        sources.oldest("9.2")
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"9.1": 1}', b'{"x": "9.1.1-1"}'])
 def test_damaged_offers_are_asked_for_anew(mirror: Mirror, body: bytes) -> None:
     mirror.add("9.1", "9.1.1-1")
