@@ -101,6 +101,26 @@ def clone(origin: Path, place: Path, kind: Kind) -> Path:
     return place
 
 
+def below(origin: Path, place: Path, prefix: str) -> Path:
+    """A repository that has another one's `master` in a subdirectory, checked out; that directory.
+
+    `master` has it, the tag `begin` is the commit before it.
+    """
+    who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
+    place.mkdir()
+    git(place, "init", "-q", "--initial-branch=master")
+    (place / "README").write_text("A project.\n", encoding="utf-8")
+    git(place, "add", "README")
+    git(place, *who, "commit", "-q", "-m", "begin")
+    git(place, "tag", "begin")
+    objects = git(origin, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    (place / ".git/objects/info/alternates").write_text(objects, encoding="utf-8")
+    commit = git(origin, "rev-parse", "HEAD").strip()
+    git(place, "read-tree", f"--prefix={prefix}/", "-u", commit)
+    git(place, *who, "commit", "-q", "-m", "add a kernel")
+    return place / prefix
+
+
 def _import(root: Path) -> Iterator[bytes]:
     """Stream for git fast-import: two commits, so that a shallow clone has something to lack."""
     makefile = (root / "Makefile").read_bytes()

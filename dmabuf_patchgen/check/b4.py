@@ -26,9 +26,10 @@ class LocatedPatch:
     patch: Patch
 
 
-def locate(repo: Path, mail: bytes) -> LocatedPatch:
+def locate(repo: Path, mail: bytes, prefix: str = "") -> LocatedPatch:
     """Find the commit that a mail was made from, and the state before it.
 
+    prefix: the subdirectory of the repository that is the kernel.
     b4 runs its command in the work tree, on the branch that holds the patches. The commit is
     known by its patch-id; for a patch that is not there yet, the state is that of HEAD.
     Raises UserError if the patch does not apply to that state.
@@ -45,21 +46,21 @@ def locate(repo: Path, mail: bytes) -> LocatedPatch:
     at = ancestors.index(known[own]) + 1 if known.get(own) in ancestors else 0
     below = ancestors[at:]
     parent = below[0] if below else ancestors[-1]
-    base, settled = _nearest_kept(repo, below, parent)
+    base, settled = _nearest_kept(repo, below, parent, prefix)
     (patch,) = from_mails(Overlay(base, settled), [mail])
     return LocatedPatch(base, settled, patch)
 
 
 def _nearest_kept(
-    repo: Path, below: list[str], parent: str
+    repo: Path, below: list[str], parent: str, prefix: str
 ) -> tuple[GitTree, Mapping[str, bytes | None]]:
     """The nearest ancestor that is prepared, with what changed since; else the parent itself."""
     tools = kbuild.toolchain()
     for commit in below:
-        tree = GitTree(repo, commit)
+        tree = GitTree(repo, commit, prefix)
         if kbuild.is_kept(tree.id, tools):
-            settled = changes(repo, commit, parent)
+            settled = changes(repo, commit, parent, prefix)
             if len(settled) <= _FILES:
                 return tree, settled
         tree.close()
-    return GitTree(repo, parent), {}
+    return GitTree(repo, parent, prefix), {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.render.commit import Commit
-from dmabuf_patchgen.tree import git
+from dmabuf_patchgen.tree import git, subdirectory
 from dmabuf_patchgen.tree.source import GitTree, Tree
 
 _FILE_MODES = ("100644", "100755")
@@ -25,10 +25,11 @@ def environment() -> dict[str, str]:
     return git.environment(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", **identity)
 
 
-def from_range(repo: Path, revisions: str) -> tuple[GitTree, tuple[Patch, ...]]:
+def from_range(repo: Path, revisions: str, prefix: str = "") -> tuple[GitTree, tuple[Patch, ...]]:
     """The tree of BASE and the commits of BASE..TIP, oldest first.
 
-    Commits that change nothing, such as b4's cover letter, are left out. Raises UserError
+    prefix: the subdirectory that is the kernel; of commits, what they change in it. Those that
+    change nothing, such as b4's cover letter, are left out. Raises UserError
     if it is no range, names what the repository does not have, is empty, or holds a merge.
     """
     base, dots, tip = revisions.partition("..")
@@ -48,27 +49,39 @@ def from_range(repo: Path, revisions: str) -> tuple[GitTree, tuple[Patch, ...]]:
         raise UserError(f"{revisions}: no commit in this range", "write it as BASE..TIP")
     # Where BASE has moved on since, the series' own base is what it forked from.
     fork = commits[0][1]
-    tree = GitTree(repo, fork)
-    tree.label = f"{repo} at {base if fork == start else fork[:12]}"
-    patches = (commit_patch(repo, commit, parents[0]) for commit, *parents in commits)
+    tree = GitTree(repo, fork, prefix)
+    tree.label = f"{tree.place} at {base if fork == start else fork[:12]}"
+    patches = (commit_patch(repo, commit, parents[0], prefix) for commit, *parents in commits)
     found = tuple(patch for patch in patches if patch.commit.files)
     if not found:
-        raise UserError(f"{revisions}: no commit in this range changes a file")
+        where = f" below {prefix}" if prefix else ""
+        raise UserError(f"{revisions}: no commit in this range changes a file{where}")
     return tree, found
 
 
-def commit_patch(repo: Path, commit: str, parent: str) -> Patch:
-    """A commit of a repository as a patch on its parent."""
+def commit_patch(repo: Path, commit: str, parent: str, prefix: str = "") -> Patch:
+    """A commit of a repository as a patch on its parent; prefix: as for from_range."""
     mail = git.git(
-        repo, *git.FORMAT_PATCH, "--stdout", "--no-numbered", "-1", commit, env=environment()
-    ).stdout
+        repo, *git.FORMAT_PATCH, *_below(prefix), "--stdout", "--no-numbered", "-1", commit,
+        env=environment(),
+    ).stdout  # fmt: skip
     message = git.git(repo, "log", "-1", "--format=%B", "--encoding=UTF-8", commit).text
-    return Patch(Commit(message.rstrip("\n") + "\n", changes(repo, parent, commit)), mail)
+    return Patch(Commit(message.rstrip("\n") + "\n", changes(repo, parent, commit, prefix)), mail)
 
 
-def changes(repo: Path, old: str, new: str) -> dict[str, bytes | None]:
-    """path -> content in the new revision, None where it is gone, of all that differs."""
-    listing = git.git(repo, "diff-tree", "-r", "-z", "--no-renames", old, new).stdout
+def _below(prefix: str) -> tuple[str, ...]:
+    """The option by which git tells of nothing but a subdirectory, and paths from there."""
+    # Without the slash it would be a mere beginning of names.
+    return (f"--relative={prefix}/",) if prefix else ()
+
+
+def changes(repo: Path, old: str, new: str, prefix: str = "") -> dict[str, bytes | None]:
+    """path -> content in the new revision, None where it is gone, of all that differs.
+
+    prefix: as for from_range.
+    """
+    how = ("diff-tree", "-r", "-z", "--no-renames", *_below(prefix))
+    listing = git.git(repo, *how, old, new).stdout
     fields = listing.decode(errors="surrogateescape").split("\0")[:-1]
     objects = git.ObjectReader(repo)
     files: dict[str, bytes | None] = {}
@@ -111,11 +124,13 @@ def read_mails(paths: Sequence[Path]) -> tuple[bytes, ...]:
 def from_mails(tree: Tree, mails: Sequence[bytes]) -> tuple[Patch, ...]:
     """Patches as commits on a tree that need not be in git.
 
-    They are applied by `git am` in a scratch repository of the files they touch. Raises
+    They are applied by `git am` in a scratch repository of the files they touch. Of a kernel in
+    a subdirectory their paths are from its root or from the repository's. Raises
     UserError, naming patch and file, if one does not apply.
     """
     if not mails:
         raise UserError("no patch to check", "give a range of commits, or patches with a diff")
+    mails = [subdirectory.relative(mail, tree.prefix) for mail in mails]
     with tempfile.TemporaryDirectory() as scratch:
         repo = Path(scratch)
         _scratch_repository(repo, tree, {path for mail in mails for path in _touched(mail)})

@@ -17,7 +17,7 @@ from dmabuf_patchgen.cli.options import (
 from dmabuf_patchgen.errors import Exit
 
 if TYPE_CHECKING:
-    from dmabuf_patchgen.tree.source import KernelTree
+    from dmabuf_patchgen.tree.source import GitTree, KernelTree
 
 
 @click.command("check")
@@ -50,7 +50,8 @@ def command(session: Session, targets: tuple[str, ...], as_json: bool) -> int:
     tree = session.tree()
     with output.progress_shown() as progress:
         if len(targets) == 1 and ".." in targets[0] and not Path(targets[0]).exists():
-            base, patches = commits.from_range(_repository(tree), targets[0])
+            repository = _repository(tree)
+            base, patches = commits.from_range(repository.repo, targets[0], repository.prefix)
             report = checks.check(base, patches, progress=progress)
         else:
             mails = commits.read_mails([Path(target) for target in targets])
@@ -66,12 +67,13 @@ def _check_for_b4(session: Session) -> int:
     from dmabuf_patchgen.check import b4, checks
     from dmabuf_patchgen.check.report import b4_lines
 
-    located = b4.locate(_repository(session.tree()), sys.stdin.buffer.read())
+    tree = _repository(session.tree())
+    located = b4.locate(tree.repo, sys.stdin.buffer.read(), tree.prefix)
     report = checks.check(located.base, [located.patch], settled=located.settled)
     for line in b4_lines(report):
         click.echo(line)
     return Exit.FINDINGS if report.failed else Exit.OK
 
 
-def _repository(tree: KernelTree) -> Path:
-    return tree.as_revision("", "name patches or a directory of them").repo
+def _repository(tree: KernelTree) -> GitTree:
+    return tree.as_revision("", "name patches or a directory of them")

@@ -31,7 +31,7 @@ def command(session: Session, as_json: bool) -> None:
             {
                 "tree": tree.label,
                 "version": tree.version,
-                "commit": tree.known_as,
+                "commit": tree.commit,
                 "facts": dict(facts),
             }
         )

@@ -67,7 +67,7 @@ def command(
         output.note(f"no git identity: the patches are from {author.name} <{author.email}>")
     when = branches.date(tree, rendered.revised)
     if diff:
-        for mail in mails(tree, rendered.commits, author, when):
+        for mail in mails(tree, rendered.commits, author, when, tree.prefix):
             click.echo(output.coloured(mail.content), nl=False)
         return
     if not rendered.commits:

@@ -38,7 +38,7 @@ def command(session: Session, names: tuple[str, ...], typed: tuple[str, ...], as
             {
                 "tree": tree.label,
                 "version": tree.version,
-                "commit": tree.known_as,
+                "commit": tree.commit,
                 "series": [one.as_dict() for one in found],
             }
         )

@@ -175,9 +175,7 @@ def _export(tree: GitTree, final: Path) -> None:
     promisor = git.git(tree.repo, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False)
     if not promisor.returncode:
         # Left alone, git would fetch a kernel's 85,000 files one by one.
-        listing = git.git(
-            tree.repo, "rev-list", "--objects", "--missing=print", f"{tree.commit}^{{tree}}"
-        )
+        listing = git.git(tree.repo, "rev-list", "--objects", "--missing=print", tree.id)
         missing = sum(line.startswith("?") for line in listing.text.splitlines())
         if missing:
             raise UserError(
@@ -189,7 +187,7 @@ def _export(tree: GitTree, final: Path) -> None:
     partial.mkdir()
     # Where no filter is configured that git would run for each file.
     with scratch_on(tree.repo) as reader:
-        reader.git("read-tree", tree.commit)
+        reader.git("read-tree", tree.id)
         # The directory is the work tree, as a bare repository has none.
         reader.git(
             *("-c", "core.symlinks=true", "-c", "core.bare=false"),

@@ -279,7 +279,7 @@ def _surroundings(work: Path, variables: Mapping[str, str]) -> Iterator[None]:
 
 def _export(tree: GitTree, root: Path) -> None:
     """Write the files of a revision that Kconfig reads."""
-    listing = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.commit).stdout
+    listing = git.git(tree.repo, "ls-tree", "-r", "-z", "--full-tree", tree.id).stdout
     wanted = {}
     for entry in filter(None, listing.split(b"\0")):
         about, _, name = entry.partition(b"\t")
@@ -300,9 +300,7 @@ def _refuse_partial(tree: GitTree, wanted: set[str]) -> None:
     promisor = git.git(tree.repo, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False)
     if promisor.returncode:
         return
-    listing = git.git(
-        tree.repo, "rev-list", "--objects", "--missing=print", f"{tree.commit}^{{tree}}"
-    )
+    listing = git.git(tree.repo, "rev-list", "--objects", "--missing=print", tree.id)
     absent = {line[1:] for line in listing.text.splitlines() if line.startswith("?")}
     if missing := len(wanted & absent):
         raise UserError(

@@ -7,6 +7,8 @@ configuration; nothing is ever made in the user's repository for it.
 """
 
 import importlib.metadata
+import os
+import posixpath
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -79,9 +81,19 @@ class Workbench:
         What they find is no verdict: b4 exits with 0 whatever it is, and this tool's own check
         has been before. Recipients are settled, so the collecting of more is left out.
         """
-        self.run("prep", "--check")
+        if self._has_checks():
+            self.run("prep", "--check")
         self.run("-c", "b4.send-auto-to-cmd=true", "-c", "b4.send-auto-cc-cmd=true",
                  "prep", "--auto-to-cc")  # fmt: skip
+
+    def _has_checks(self) -> bool:
+        """Whether b4 has a check to run; it asks for none that it would not find.
+
+        Rule: b4 0.16, ez.py, get_check_cmds(): the one of the configuration, or a checkpatch.pl
+        below the root of the repository, where a kernel in a subdirectory has none.
+        """
+        own = git.git(self._path, "config", "--get", "b4.prep-perpatch-check-cmd", check=False)
+        return not own.returncode or os.access(self._path / "scripts/checkpatch.pl", os.X_OK)
 
     def mails(self) -> list[tuple[str, bytes]]:
         """What b4 would send: file name and content, in order."""
@@ -130,11 +142,12 @@ def workbench(
         # Only here, where the configuration that it leaves behind is thrown away.
         bench.git("config", "core.sparseCheckout", "true")
         (path / ".git/info").mkdir(exist_ok=True)
-        (path / ".git/info/sparse-checkout").write_text("".join(f"/{f}\n" for f in _FILES))
+        wanted = "".join(f"/{posixpath.join(tree.prefix, name)}\n" for name in _FILES)
+        (path / ".git/info/sparse-checkout").write_bytes(os.fsencode(wanted))
         bench.git("update-ref", f"refs/heads/{branch}", tip)
         bench.git("read-tree", "-m", "-u", "HEAD")
         for directory in _DIRECTORIES:
-            (path / directory).mkdir(exist_ok=True)
+            (path / tree.prefix / directory).mkdir(exist_ok=True)
         yield bench
 
 

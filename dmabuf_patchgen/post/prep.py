@@ -207,7 +207,7 @@ def _record(
     """What is on record of a first version; its commits are made, and nothing points to them."""
     with scratch_in(tree.repo) as repo:
         who = draft.author.at(draft.when)
-        tip = repo.import_commits(draft.rendered.commits, tree.commit, tree, who)
+        tip = repo.import_commits(draft.rendered.commits, tree.commit, tree, who, tree.prefix)
     return Record(
         series=draft.rendered.series,
         parameters=draft.rendered.parameters,
@@ -284,7 +284,8 @@ def _tip_of(tree: GitTree, plan: Plan) -> str:
         # b4 looks for its commit among those of the last year.
         now = draft.author.at(datetime.now(UTC))
         first = repo.import_commits([letter], tree.commit, tree, now)
-        return repo.import_commits(draft.rendered.commits, first, tree, draft.author.at(draft.when))
+        who = draft.author.at(draft.when)
+        return repo.import_commits(draft.rendered.commits, first, tree, who, tree.prefix)
 
 
 def _must_be_sha1(tree: GitTree) -> None:

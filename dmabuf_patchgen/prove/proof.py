@@ -253,8 +253,8 @@ def _patch_ids(tree: KernelTree, rendered: Rendered) -> tuple[str, ...]:
 def _command(tree: KernelTree, options: ProofOptions, kernels: Kernels) -> str:
     """What makes the same proof again, wherever the tree lies."""
     words = [*kernels.tools.choices, "dmabuf-patchgen", "-C", tree.place.name]
-    if tree.known_as:
-        words += ["--base", options.base or tree.known_as[:12]]
+    if tree.commit:
+        words += ["--base", options.base or tree.commit[:12]]
     words += ["prove", *options.names]
     for name, value in options.typed.items():
         words += ["-p", f"{name}={value}"]

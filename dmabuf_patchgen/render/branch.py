@@ -133,7 +133,8 @@ def commits_on(
     They are in the repository once the block ends without an error. when: their date.
     """
     with scratch_in(tree.repo) as made:
-        yield made.import_commits(commits, tree.commit, tree, author.at(when))
+        who = author.at(when)
+        yield made.import_commits(commits, tree.commit, tree, who, tree.prefix)
 
 
 def point(target: Target, commit: str, what: str) -> None:

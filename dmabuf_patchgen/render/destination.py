@@ -37,7 +37,8 @@ class Destination:
                     )
                     tip = objects.enter_context(commits)
                 if self.directory:
-                    patches = mails(rendered.tree, rendered.commits, author, when)
+                    tree = rendered.tree
+                    patches = mails(tree, rendered.commits, author, when, tree.prefix)
                     contents = {patch.name: patch.content for patch in patches}
                     files.enter_context(directory.written(self.directory, contents, about))
             # The branch last: all that is likely to fail comes before, and is undone if this is.

@@ -105,7 +105,11 @@ class Rendered:
         """What who applies the patches has to know."""
         found = [KEEP_CR] if self.keep_cr else []
         if self.tree.prefix:
-            found.append(f"paths are from the kernel's root: git am --directory={self.tree.prefix}")
+            strip = len(self.tree.prefix.split("/")) + 1
+            found.append(
+                f"paths are from the repository's root, below {self.tree.prefix}: "
+                f"elsewhere, git am -p{strip}"
+            )
         return tuple(found)
 
     @property

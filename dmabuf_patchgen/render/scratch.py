@@ -6,6 +6,7 @@ commit there, and not even a temporary ref has to be: git alone decides when it 
 """
 
 import os
+import posixpath
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,13 +69,16 @@ class Scratch:
         """Make a commit of some files (path -> mode and content); its id."""
         stream = [_COMMIT, b"committer ", who, b"\n", _data(b"base\n")]
         for path, (mode, body) in sorted(files.items()):
-            stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
+            stream += [b"M %b inline %b\n" % (mode.encode(), _quoted(path)), _data(body)]
         return self._fast_import(stream)
 
-    def import_commits(self, commits: Sequence[Commit], parent: str, tree: Tree, who: bytes) -> str:
+    def import_commits(
+        self, commits: Sequence[Commit], parent: str, tree: Tree, who: bytes, prefix: str = ""
+    ) -> str:
         """Make a series of commits on a parent; the id of the last, or the parent of none.
 
-        tree: that of the parent, for the modes of files that change.
+        tree: that of the parent, for the modes of files that change; prefix: the directory of
+        the parent in which it is.
         """
         if not commits:
             return parent
@@ -83,11 +87,12 @@ class Scratch:
             stream += [_COMMIT, b"author ", who, b"\ncommitter ", who, b"\n"]
             stream.append(_data(commit.message.encode()))
             for path, body in sorted(commit.files.items()):
+                place = _quoted(posixpath.join(prefix, path))
                 if body is None:
-                    stream.append(f"D {path}\n".encode())
+                    stream.append(b"D %b\n" % place)
                 else:
-                    mode = tree.mode(path) or "100644"
-                    stream += [f"M {mode} inline {path}\n".encode(), _data(body)]
+                    mode = (tree.mode(path) or "100644").encode()
+                    stream += [b"M %b inline %b\n" % (mode, place), _data(body)]
         return self._fast_import(stream)
 
     def format_patch(self, base: str, tip: str) -> list[tuple[str, bytes]]:
@@ -101,6 +106,12 @@ class Scratch:
         """Make commits; the id of the last."""
         whole = b"".join([*stream, b"get-mark :1\ndone\n"])
         return self.git("fast-import", "--quiet", "--done", stdin=whole).text.strip()
+
+
+def _quoted(path: str) -> bytes:
+    """A path as git fast-import takes any."""
+    escaped = os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'"%b"' % escaped.replace(b"\n", b"\\n")
 
 
 def _data(body: bytes) -> bytes:

@@ -209,7 +209,7 @@ class _Revision(Bulk):
     @cached_property
     def _listed(self) -> tuple[dict[str, str], Missed]:
         """The id of each file, and what is none."""
-        listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree.commit, *self._tops)
+        listing = self._git("ls-tree", "-r", "-z", "--full-tree", self.id, *self._tops)
         found: dict[str, str] = {}
         left_out: Missed = []
         for entry in listing.stdout.split(b"\0"):
@@ -261,7 +261,7 @@ class _Revision(Bulk):
             self._tree.repo, "grep", "-a", "-l", "-z", "-F", "--full-name", "--no-color",
             "--no-recurse-submodules", "--no-textconv",
             f"--threads={len(os.sched_getaffinity(0))}",
-            *(f"-e{os.fsdecode(word)}" for word in words), self._tree.commit, "--",
+            *(f"-e{os.fsdecode(word)}" for word in words), self.id, "--",
             *(f"{top}/*{ending}" for top in self._tops for ending in (".c", ".h")),
             *(f":(exclude,literal){path}" for path in without),
             env=git.environment(**_PATHSPECS), check=False,
@@ -270,7 +270,7 @@ class _Revision(Bulk):
         unreadable = set(re.findall(r"unable to read ([0-9a-f]+)", done.stderr.decode("latin-1")))
         if done.returncode > 1 and not unreadable:
             raise UserError(f"{self._tree.repo}: git grep failed: {git.words(done)}", "git fsck")
-        head = len(self._tree.commit) + 1
+        head = len(self.id) + 1
         having = {os.fsdecode(name)[head:] for name in done.stdout.split(b"\0") if name}
         return having | {path for path, oid in self._listed[0].items() if oid in unreadable}
 

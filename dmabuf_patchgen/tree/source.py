@@ -79,14 +79,12 @@ class Tree(ABC):
 class KernelTree(Tree):
     """A tree as its user has it, and not as a series leaves it.
 
-    place: where it lies, a repository or a directory; commit: its commit, None where there is
-    none; known_as: that commit by the name that the user's own repository has for it;
-    root: the directory that holds its files, None for a revision.
+    place: where it lies, a repository, a subdirectory of one, or a directory; commit: its commit,
+    None where there is none; root: the directory that holds its files, None for a revision.
     """
 
     place: Path
     commit: str | None = None
-    known_as: str | None = None
     root: Path | None = None
 
     @property
@@ -118,16 +116,21 @@ class KernelTree(Tree):
 
 
 class GitTree(KernelTree):
-    """The tree of a commit, read from the repository's objects."""
+    """The tree of a commit, read from the repository's objects.
+
+    prefix: the subdirectory that is the kernel's root, if it is not that of the repository. What
+    reads the tree knows nothing of it: only commits and mails of the repository have its paths.
+    """
 
     commit: str
 
-    def __init__(self, repo: Path, revision: str) -> None:
+    def __init__(self, repo: Path, revision: str, prefix: str = "") -> None:
         self.repo = repo
-        self.place = repo
+        self.prefix = prefix
+        self.place = repo / prefix
         self.revision = revision
-        self.commit = self.known_as = git.commit_id(repo, revision)
-        self.label = f"{repo} at {revision}"
+        self.commit = git.commit_id(repo, revision)
+        self.label = f"{self.place} at {revision}"
         self._objects = git.ObjectReader(repo)
         self._directories: dict[str, dict[str, git.TreeEntry]] = {}
         self._files: dict[str, bytes] = {}
@@ -185,6 +188,8 @@ class GitTree(KernelTree):
 
     @cached_property
     def id(self) -> str:
+        if self.prefix:
+            return git.git(self.repo, "rev-parse", f"{self.commit}:{self.prefix}").text.strip()
         return self._stored.split(b"\n", 1)[0].removeprefix(b"tree ").decode()
 
     @cached_property
@@ -217,30 +222,10 @@ class GitTree(KernelTree):
                 entry = self._entry(path)
                 name = entry.oid if entry and entry.mode == "40000" else None
             else:
-                name = f"{self.commit}^{{tree}}"
+                name = self.id
             body = self._objects.read(name)[1] if name else b""
             self._directories[path] = git.parse_tree(body, len(self.commit) // 2)
         return self._directories[path]
-
-
-class SubdirectoryTree(GitTree):
-    """A kernel that a repository has in a subdirectory, at a revision.
-
-    To all that reads it, it is a repository of its own; patches are from its own root, and are
-    applied with `git am --directory`. A branch of it would be none of the user's.
-    """
-
-    def __init__(self, repo: Path, revision: str, prefix: str) -> None:
-        whole = git.commit_id(repo, revision)
-        super().__init__(*subdirectory.borrowed(repo, whole, prefix))
-        self.place = repo / prefix
-        self.revision = revision
-        self.known_as = whole
-        self.label = f"{self.place} at {revision}"
-        self.prefix = prefix
-
-    def as_revision(self, why: str, hint: str) -> GitTree:
-        raise UserError(f"{self.label}: a subdirectory of a repository{why}", hint)
 
 
 class DirectoryTree(KernelTree):
@@ -332,6 +317,7 @@ class Overlay(Tree):
         self.base = base
         self.files = dict(files)
         self.label = base.label
+        self.prefix = base.prefix
 
     def read(self, path: str) -> bytes:
         if path not in self.files:
@@ -392,24 +378,27 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
     return tree
 
 
-def _within(where: Path, base: str | None) -> "SubdirectoryTree | None":
+def _within(where: Path, base: str | None) -> GitTree | None:
     """The tree of an unpacked kernel that a repository around it has committed.
 
     None where no repository has: an unpacked source inside some other project's is no
-    revision of that.
+    revision of that. Raises UserError if it is committed, but not in the revision asked for.
     """
-    revision = "HEAD" if base is None else base
     try:
         repo = git.toplevel(where)
-        if repo is None or repo == where or not where.is_relative_to(repo):
-            return None
-        prefix = where.relative_to(repo).as_posix()
-        if not subdirectory.holds(repo, revision, prefix):
-            return None
     except UserError:
         # That git cannot read what is around a directory is nothing to the directory.
         return None
-    return SubdirectoryTree(repo, revision, prefix)
+    if repo is None or repo == where or not where.is_relative_to(repo):
+        return None
+    prefix = where.relative_to(repo).as_posix()
+    revision = "HEAD" if base is None else base
+    if subdirectory.holds(repo, revision, prefix):
+        return GitTree(repo, revision, prefix)
+    if base is not None and subdirectory.holds(repo, "HEAD", prefix):
+        git.commit_id(repo, base)
+        raise UserError(f"{repo} at {base}: no kernel in {prefix}", "--base names one that has it")
+    return None
 
 
 def _root_of(tree: KernelTree) -> str:
@@ -418,7 +407,11 @@ def _root_of(tree: KernelTree) -> str:
     if tree.commit is None:
         return hint
     found = [name for name in subdirectory.kernels(tree.place, tree.commit) if name]
-    return f"there is one in {found[0]}: -C {tree.place / found[0]}" if found else hint
+    if not found:
+        return hint
+    at = tree.place / found[0]
+    how = f"-C {at}" if at.is_dir() else "check it out, git worktree add, and -C names it there"
+    return f"there is one in {found[0]}: {how}"
 
 
 def _is_kernel(root: Path) -> bool:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel in a subdirectory of a repository, as a repository of its own that borrows objects."""
+"""A kernel in a subdirectory of a repository: where it is, and its paths in patches."""
 
-import hashlib
+import os
+import re
 from pathlib import Path
 
-from dmabuf_patchgen import signals, xdg
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git
 
-#: Makes the commit of a subdirectory; it never leaves the cache.
-_WHO = {"NAME": "dmabuf-patchgen", "EMAIL": "dmabuf-patchgen@localhost.invalid"}
+#: How a line of a patch begins that names files, outside of its hunks.
+_NAMES = (b"diff --git ", b"--- a/", b"+++ b/")
+_RENAMES = (b"rename from ", b"rename to ", b"copy from ", b"copy to ")
+_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 
 def holds(repo: Path, revision: str, prefix: str) -> bool:
@@ -25,30 +28,41 @@ def kernels(repo: Path, revision: str) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(wanted) for name in names if name.endswith(wanted)))
 
 
-def borrowed(repo: Path, commit: str, prefix: str) -> tuple[Path, str]:
-    """A bare repository that has a subdirectory of a commit as its whole tree, and its commit.
+def relative(mail: bytes, prefix: str) -> bytes:
+    """A patch as the kernel's own scripts read it: its paths from the kernel's root.
 
-    It is in the cache, holds that one commit, and takes all else from the repository, which
-    stays as it is. Its commit has the date of the other, so that it is the same every time.
+    mail: as git format-patch writes it, from the repository's root or from the kernel's; each
+    line stays where it is. Raises UserError if it also changes what is not the kernel's.
     """
-    name = hashlib.sha256(f"{repo}\0{prefix}".encode(errors="surrogateescape")).hexdigest()[:16]
-    store = xdg.cache() / "subdirectories" / f"{name}.git"
-    objects = repo / git.git(repo, "rev-parse", "--git-path", "objects").text.strip()
-    hashing = git.git(repo, "rev-parse", "--show-object-format").text.strip()
-    date = git.git(repo, "show", "-s", "--format=%ct +0000", "--no-show-signature", commit)
-    with signals.blocked():
-        store.mkdir(parents=True, exist_ok=True)
-        git.git(store, "init", "-q", "--bare", f"--object-format={hashing}", "--template=")
-        (store / "objects" / "info").mkdir(parents=True, exist_ok=True)
-        (store / "objects" / "info" / "alternates").write_bytes(bytes(objects) + b"\n")
-    who = {
-        f"GIT_{role}_{part}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for part, value in {**_WHO, "DATE": date.text.strip()}.items()
-    }
-    borrowed_commit = git.git(
-        store, "commit-tree", f"{commit}:{prefix}", "-m", f"{prefix} of {commit}",
-        env=git.environment(**who),
-    ).text.strip()  # fmt: skip
-    git.git(store, "update-ref", f"refs/commits/{commit}", borrowed_commit)
-    return store, borrowed_commit
+    if not prefix:
+        return mail
+    lines = mail.split(b"\n")
+    named = [number for number in _outside_hunks(lines) if lines[number].startswith(_NAMES)]
+    below = re.compile(rb"(^| [ab]/|(?:from|to) )" + re.escape(os.fsencode(prefix)) + rb"/")
+    beside = [number for number in named if not below.search(lines[number])]
+    if len(beside) == len(named):
+        return mail
+    if beside:
+        path = lines[beside[0]].decode(errors="replace").split("/", 1)[-1].split(" b/")[0]
+        raise UserError(f"{path} is not in {prefix}, and a patch of a kernel changes the kernel")
+    for number in _outside_hunks(lines):
+        # What is above the first file is the message.
+        if number >= named[0] and lines[number].startswith((*_NAMES, *_RENAMES)):
+            lines[number] = below.sub(rb"\1", lines[number])
+    return b"\n".join(lines)
+
+
+def _outside_hunks(lines: list[bytes]) -> list[int]:
+    """Numbers of the lines of a patch that are not part of what a file has."""
+    found = []
+    old = new = 0
+    for number, line in enumerate(lines):
+        if old > 0 or new > 0:
+            sign = line[:1].strip()
+            old -= sign in (b"", b"-")
+            new -= sign in (b"", b"+")
+        elif hunk := _HUNK.match(line):
+            old, new = (1 if count is None else int(count) for count in hunk.groups())
+        else:
+            found.append(number)
+    return found
