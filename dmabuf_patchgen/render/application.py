@@ -14,7 +14,7 @@ from dmabuf_patchgen.render.place import PlaceError
 from dmabuf_patchgen.tree import newlines
 from dmabuf_patchgen.tree.c import parse as parse_c
 from dmabuf_patchgen.tree.source import LFS_POINTER, Tree
-from dmabuf_patchgen.tree.tokens import line_number, line_text
+from dmabuf_patchgen.tree.tokens import line_number, line_text, quoted
 
 #: How git marks where a conflict begins.
 _CONFLICT = re.compile(rb"^<{7} [^\n]*$", re.M)
@@ -142,7 +142,7 @@ def _must_be_whole(path: str, body: bytes) -> None:
         raise PlaceError(
             Why.DOES_NOT_PARSE,
             f"{path}: a merge was committed unfinished, line {line_number(body, mark.start())} "
-            f"has {line_text(body, mark.start())!r}",
+            f"has {quoted(line_text(body, mark.start()))}",
             "finish the merge in the tree",
         )
 

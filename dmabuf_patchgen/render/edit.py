@@ -18,6 +18,7 @@ from dmabuf_patchgen.tree.tokens import (
     line_number,
     line_start,
     line_text,
+    quoted,
     words,
 )
 
@@ -105,9 +106,9 @@ def _replace(hunk: Hunk, source: Source, place: Place) -> Edited:
         if not any(sign == "-" and words(text) for sign, text in hunk.lines):
             found = sorted([*found, *sides.new], key=lambda spans: spans[0].start)
     if not found:
-        raise source.missing(hunk.place, hunk.side(" -"), place.scope)
+        raise source.missing(hunk.place, hunk.text(" -"), place.scope)
     first = source.one(
-        f"{hunk.place}: context {_excerpt(hunk.side(' -'))!r}",
+        f"{hunk.place}: context {quoted(hunk.text(' -'))}",
         [Span(m[0].start, m[-1].end) for m in found],
     )
     start = place.scope.start if place.definition else first.start
@@ -142,10 +143,6 @@ def _new_file(hunk: Hunk, body: bytes | None) -> Edited:
 
 def _joined(lines: list[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
-
-
-def _excerpt(wanted: list[bytes]) -> str:
-    return b" ".join(wanted[:8]).decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +259,7 @@ def _in_mid_line(hunk: Hunk, body: bytes, offset: int) -> PlaceError:
     return PlaceError(
         Why.NOT_ALONE,
         f"{hunk.path}: {hunk.place}: context ends within line {line_number(body, offset)}, "
-        f"{line_text(body, offset)!r}",
+        f"{quoted(line_text(body, offset))}",
         "let the hunk's context end where a line of the file ends",
     )
 
@@ -297,9 +294,7 @@ def _with_include(path: str, body: bytes, line: bytes) -> bytes:
     source = Source(path, body)
     there = source.c.includes()
     if wanted is None:
-        raise PlaceError(
-            Why.WRONG_HUNK, f"{path}: {line.decode(errors='replace')!r} is no #include"
-        )
+        raise PlaceError(Why.WRONG_HUNK, f"{path}: {quoted(line)} is no #include")
     header = wanted.group(1).decode()
     if any(name == header for name, _ in there):
         return body

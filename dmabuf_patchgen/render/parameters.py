@@ -11,6 +11,7 @@ from typing import Any
 
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.facts import TreeFacts
+from dmabuf_patchgen.tree.tokens import quoted
 
 Value = bool | int | str
 
@@ -113,8 +114,8 @@ def _ioctl_number(parameter: Parameter, ioctl: Ioctl, typed: Value | None, tree:
     if unread:
         line, _, reason = unread[0].partition(": ")
         raise UserError(
-            f"{ioctl.header}: line {line}: the number on {ioctl.magic} of {reason!r} cannot be "
-            f"told, so none can be called free for {ioctl.name}",
+            f"{ioctl.header}: line {line}: the number on {ioctl.magic} of {quoted(reason)} cannot "
+            f"be told, so none can be called free for {ioctl.name}",
         )
     if typed is None:
         if not free:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.tree.tokens import words
+from dmabuf_patchgen.tree.tokens import quoted, words
 
 _FILE = re.compile(r"--- (\S+)$")
 _PLACE = re.compile(r"@@ (.+?) @@(?: (optional|left out|told): (\S.*))?$")
@@ -40,7 +40,11 @@ class Hunk:
 
     def side(self, signs: str) -> list[bytes]:
         """Tokens of the lines with one of the signs: " -" the old side, " +" the new one."""
-        return [word for sign, text in self.lines if sign in signs for word in words(text)]
+        return words(self.text(signs))
+
+    def text(self, signs: str) -> bytes:
+        """Those lines as they are written."""
+        return b"".join(text + b"\n" for sign, text in self.lines if sign in signs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def parse(source: str, text: str) -> PatchText:
     if not subject.strip():
         raise UserError(f"{source}: it has no subject", "the first line is the patch's subject")
     if rest and not rest.startswith("\n"):
-        raise UserError(f"{source}: no blank line after the subject {subject!r}")
+        raise UserError(f"{source}: no blank line after the subject {quoted(subject)}")
     hunks: list[Hunk] = []
     path = place = None
     body: list[tuple[str, bytes]] = []
@@ -88,7 +92,7 @@ def parse(source: str, text: str) -> PatchText:
             body.append((" ", b""))
         else:
             raise UserError(
-                f"{source}: {line!r} is no line of a hunk",
+                f"{source}: {quoted(line)} is no line of a hunk",
                 "after `--- FILE` and `@@ PLACE @@` each line begins with space, + or -",
             )
     if not hunks:

@@ -18,7 +18,15 @@ from dmabuf_patchgen.tree.c import CFile, parse
 from dmabuf_patchgen.tree.definition import Definition
 from dmabuf_patchgen.tree.doubt import Doubt
 from dmabuf_patchgen.tree.lexical import kinds
-from dmabuf_patchgen.tree.tokens import Span, Tokens, line_number, line_text, words
+from dmabuf_patchgen.tree.tokens import (
+    Span,
+    Tokens,
+    line_number,
+    line_text,
+    quoted,
+    words,
+    written,
+)
 
 
 class PlaceError(UserError):
@@ -100,7 +108,7 @@ class Source:
             raise PlaceError(
                 Why.DOES_NOT_PARSE,
                 f"{self.path}: {what} lies in a region that does not parse, line "
-                f"{line_number(self.body, error.start)}: {line_text(self.body, error.start)!r}",
+                f"{self._told(error.start)}",
             )
 
     @contextmanager
@@ -111,17 +119,20 @@ class Source:
         except Doubt as doubt:
             raise PlaceError(
                 doubt.why,
-                f"{self.path}: {what}: {doubt.words}, line {line_number(self.body, doubt.at)}: "
-                f"{line_text(self.body, doubt.at)!r}",
+                f"{self.path}: {what}: {doubt.words}, line {self._told(doubt.at)}",
             ) from None
         except RecursionError:
             raise PlaceError(
                 Why.DOES_NOT_PARSE, f"{self.path}: {what}: is nested too deeply to be read"
             ) from None
 
-    def missing(self, what: str, wanted: Sequence[bytes], scope: Span) -> PlaceError:
-        """The error for tokens that are not in a scope, telling what is there instead."""
-        tokens = Tokens(self.body, scope)
+    def _told(self, offset: int) -> str:
+        """A line of the file for a message, with its number."""
+        return f"{line_number(self.body, offset)}: {quoted(line_text(self.body, offset))}"
+
+    def missing(self, what: str, text: bytes, scope: Span) -> PlaceError:
+        """The error for a text that is not in a scope, telling what is there instead."""
+        tokens, wanted = Tokens(self.body, scope), words(text)
         decoys = tokens.find(wanted) if self.is_c else []
         if decoys:
             line = line_number(self.body, decoys[0][0].start)
@@ -131,12 +142,15 @@ class Source:
                 "a string or never compiled",
             )
         stop, length = tokens.nearest(wanted)
-        there = f"line {line_number(self.body, stop)} has {line_text(self.body, stop)!r}"
         if not length:
-            first = b" ".join(wanted[:6]).decode(errors="replace")
-            return PlaceError(Why.MISSING, f"{self.path}: {what}: found nothing like {first!r}")
-        expected = wanted[length].decode(errors="replace") if length < len(wanted) else ""
-        return PlaceError(Why.MISSING, f"{self.path}: {what}: expected {expected!r} where {there}")
+            return PlaceError(
+                Why.MISSING, f"{self.path}: {what}: found nothing like {quoted(text)}"
+            )
+        return PlaceError(
+            Why.MISSING,
+            f"{self.path}: {what}: expected {quoted(written(text, length))} where line "
+            f"{line_number(self.body, stop)} has {quoted(line_text(self.body, stop))}",
+        )
 
 
 _FORMS: list[tuple[re.Pattern[str], Callable[..., Place]]] = []
@@ -160,7 +174,7 @@ def find(source: Source, place: str) -> Place:
             return replace(found, insertion=_settled(source, place, found.insertion))
     raise PlaceError(
         Why.WRONG_HUNK,
-        f"{source.path}: {place!r} is no form of a place",
+        f"{source.path}: {quoted(place)} is no form of a place",
         "docs/templates.md lists the forms",
     )
 
@@ -197,10 +211,10 @@ def _line(source: Source, side: str, wanted: str) -> Place:
         found = text.lines_of(source.body, wanted)
         if source.is_c:
             found = _code_lines(source, wanted, found)
-        line = source.one(f"line {wanted!r}", found)
+        line = source.one(f"line {quoted(wanted)}", found)
         point = line.start if side == "before" else line.end
         if source.is_c:
-            source.must_parse(f"line {wanted!r}", line)
+            source.must_parse(f"line {quoted(wanted)}", line)
             return extent.beside_line(source.c, line, side == "after")
         if source.is_makefile:
             makefile.must_be_plain(source.body, line)
@@ -279,7 +293,7 @@ def _statement(source: Source, name: str, side: str, code: str) -> Place:
     function = _definition(source, "function", name)
 
     def insertion() -> int:
-        what = f"function {name}, {code!r}"
+        what = f"function {name}, {quoted(code)}"
         found = _once(source, what, code, function.span)
         statement = statements.around(source.c, function, found)
         source.must_parse(what, Span(function.span.start, statement.end))
@@ -385,13 +399,13 @@ def _list(source: Source, variable: str) -> Place:
 
 @_form(r"section (.+)")
 def _section(source: Source, title: str) -> Place:
-    return Place(source.one(f"section {title!r}", text.rst_sections(source.body, title)))
+    return Place(source.one(f"section {quoted(title)}", text.rst_sections(source.body, title)))
 
 
 @_form(r"(before|end of) section (.+)")
 def _beside_section(source: Source, side: str, title: str) -> Place:
     def insertion() -> int:
-        span = source.one(f"section {title!r}", text.rst_sections(source.body, title))
+        span = source.one(f"section {quoted(title)}", text.rst_sections(source.body, title))
         return span.start if side == "before" else span.end
 
     return Place(source.whole, insertion)
@@ -410,5 +424,5 @@ def _once(source: Source, what: str, code: str, scope: Span) -> Span:
     # A statement is not what a #define among the statements says.
     found = [m for m in source.c.matches(wanted, scope) if not source.c.in_directive(m[0])]
     if not found:
-        raise source.missing(what, words(code.encode()), scope)
+        raise source.missing(what, code.encode(), scope)
     return source.one(what, [Span(m[0].start, m[-1].end) for m in found])

@@ -10,7 +10,7 @@ from functools import cached_property
 from dmabuf_patchgen.render.patch_text import Hunk
 from dmabuf_patchgen.render.place import Place, Source
 from dmabuf_patchgen.tree.lexical import Lexical, Word, kinds
-from dmabuf_patchgen.tree.tokens import Span, Tokens, words
+from dmabuf_patchgen.tree.tokens import Span, Tokens
 
 #: A line within a comment, as the kernel writes it, or what opens one.
 _OPENS = re.compile(rb"/\*|//")
@@ -52,15 +52,12 @@ class Sides:
 
     @cached_property
     def _new(self) -> Lexical:
-        return Lexical(self._opened + self._text(" +"))
-
-    def _text(self, signs: str) -> bytes:
-        return b"".join(text + b"\n" for sign, text in self._hunk.lines if sign in signs)
+        return Lexical(self._opened + self._hunk.text(" +"))
 
     def _found(self, signs: str) -> list[list[Span]]:
         if not self._source.is_c:
-            return Tokens(self._source.body, self._scope).find(words(self._text(signs)))
-        typed: list[Word] = kinds(self._text(signs), self._begins_in_comment)
+            return Tokens(self._source.body, self._scope).find(self._hunk.side(signs))
+        typed: list[Word] = kinds(self._hunk.text(signs), self._begins_in_comment)
         return self._source.c.matches(typed, self._scope) if typed else []
 
 

@@ -10,8 +10,11 @@ from itertools import islice
 # Words and single signs, in comments and strings as well: context may reach into a comment,
 # and one rule serves C, Kconfig, Makefiles and .rst alike.
 _TOKEN = re.compile(rb"\w+|[^\w\s]")
+_SIGN = re.compile(rb"[^\w\s]")
 #: So many tokens are looked for before the rest is compared.
 _FIRST = 6
+#: So many characters of a line are shown in a message.
+_SHOWN = 100
 
 
 @lru_cache(maxsize=512)
@@ -32,6 +35,36 @@ def words(text: bytes) -> list[bytes]:
 def token_spans(text: bytes) -> list[tuple[int, int]]:
     """The places of a text's tokens."""
     return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def written(text: bytes, number: int) -> bytes:
+    """A token of a text, by its number, as it is written there: an operator with all its signs."""
+    start, end = token_spans(text)[number]
+    if not _SIGN.match(text, start):
+        return text[start:end]
+    while start and _SIGN.match(text, start - 1):
+        start -= 1
+    while _SIGN.match(text, end):
+        end += 1
+    return text[start:end]
+
+
+def shown(text: bytes) -> tuple[str, str]:
+    """The first line of a text that has anything, as it is written; dots if that is not all.
+
+    It is for a message of one line: white space is one space, and what no terminal shows is
+    told by its number.
+    """
+    first, _, rest = text.strip().partition(b"\n")
+    line = " ".join(first.decode(errors="backslashreplace").split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return line[:_SHOWN], "..." if rest or len(line) > _SHOWN else ""
+
+
+def quoted(text: bytes | str) -> str:
+    """The same in quotes, with nothing escaped that the text itself does not escape."""
+    line, dots = shown(text.encode() if isinstance(text, str) else text)
+    return f"'{line}'{dots}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +148,6 @@ def line_end(body: bytes, offset: int) -> int:
     return len(body) if found < 0 else found + 1
 
 
-def line_text(body: bytes, offset: int) -> str:
-    """The line that holds a byte, stripped, for a message."""
-    line = body[line_start(body, offset) : line_end(body, offset)]
-    return line.decode(errors="replace").strip()
+def line_text(body: bytes, offset: int) -> bytes:
+    """The line that holds a byte, without its end."""
+    return body[line_start(body, offset) : line_end(body, offset)].rstrip(b"\r\n")

@@ -219,7 +219,8 @@ def test_present_in_another_function_is_not_present() -> None:
 def test_ambiguous_context_tells_its_lines() -> None:
     text = "@@ file @@\n-\treturn dmabuf->ops->mmap(dmabuf, vma);\n+\treturn 0;\n"
     assert refused(text) == (
-        "x.c: file: context 'return dmabuf - > ops - > mmap' is there 2 times, in lines 11, 18"
+        "x.c: file: context 'return dmabuf->ops->mmap(dmabuf, vma);' is there 2 times, "
+        "in lines 11, 18"
     )
 
 

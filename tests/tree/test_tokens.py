@@ -11,7 +11,9 @@ from dmabuf_patchgen.tree.tokens import (
     line_number,
     line_start,
     line_text,
+    quoted,
     words,
+    written,
 )
 
 TEXT = st.binary(max_size=80) | st.text("ab_1 \t\n(){};,*->=\\\"'/", max_size=80).map(str.encode)
@@ -115,7 +117,7 @@ def test_lines() -> None:
     inside = body.index(b"two")
     assert line_number(body, 0) == 1 and line_number(body, inside) == 2
     assert body[line_start(body, inside) : line_end(body, inside)] == b"\ttwo\xff \n"
-    assert line_text(body, inside) == "two\ufffd"
+    assert line_text(body, inside) == b"\ttwo\xff "
     assert line_end(body, len(body)) == len(body)
     assert (line_start(b"", 0), line_end(b"", 0)) == (0, 0)
 
@@ -127,3 +129,21 @@ def test_a_line_holds_its_bytes(body: bytes, data: st.DataObject) -> None:
     assert start <= offset < end
     assert b"\n" not in body[start : end - 1]
     assert line_number(body, start) == line_number(body, offset) == body[:start].count(b"\n") + 1
+
+
+def test_what_is_quoted_is_as_it_is_written() -> None:
+    assert quoted(b"\tif (a\t>=  b->c) \r\n") == "'if (a >= b->c)'"
+    # One line of several, and a long one, with dots that are none of the text.
+    assert quoted("a = b;\nc = d;\n") == "'a = b;'..."
+    assert quoted(b"x" * 101) == f"'{'x' * 100}'..."
+    # No backslash is doubled, and no sign of a terminal gets there.
+    assert quoted(rb'printf("\n", \'a\');') == "'" + r'printf("\n", \'a\');' + "'"
+    assert quoted(b"a\x1b[31m\xe9") == r"'a\x1b[31m\xe9'"
+
+
+def test_an_operator_is_told_whole() -> None:
+    text = b"if (pgoff >= ubuf->pagecount);"
+    told = [written(text, number) for number in range(len(words(text)))]
+    assert told == [
+        b"if", b"(", b"pgoff", b">=", b">=", b"ubuf", b"->", b"->", b"pagecount", b");", b");"
+    ]  # fmt: skip
