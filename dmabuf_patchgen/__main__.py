@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import signal
 import sys
 import tempfile
@@ -124,7 +123,7 @@ def _fail(error: UserError, code: int, arguments: list[str]) -> int:
         failure = {"message": error.message, "hint": error.hint, "exit_code": int(code)}
         if error.details:
             failure["details"] = list(error.details)
-        print(json.dumps({"error": failure}, indent=1, ensure_ascii=False))
+        print(streams.as_json({"error": failure}))
         sys.stdout.flush()
     return code
 

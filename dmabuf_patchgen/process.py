@@ -45,6 +45,11 @@ PACKAGES = {
 }
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text as the system gave it, an argument or a path, is one in UTF-8 as well."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A program that ran to its end."""
@@ -56,13 +61,30 @@ class Finished:
 
     @property
     def text(self) -> str:
-        """Standard output as text; bytes that are not UTF-8 are replaced."""
-        return self.stdout.decode(errors="replace")
+        """Standard output to be read or shown; bytes that are not UTF-8 are told by number."""
+        return self.stdout.decode(errors="backslashreplace")
+
+    @property
+    def exact(self) -> str:
+        """Standard output as text that becomes the same bytes again, as a path or an argument."""
+        return os.fsdecode(self.stdout)
+
+    def utf8(self, what: str) -> str:
+        """Standard output for what is to be written, of which nothing may get lost.
+
+        what: it is, for a message. Raises UserError if it is not UTF-8.
+        """
+        try:
+            return self.stdout.decode()
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{what} is not UTF-8: {self.text.strip()}", "write it in UTF-8"
+            ) from None
 
     @property
     def last_words(self) -> str:
         """The last line that the program said on stderr, for a message of one line."""
-        lines = self.stderr.decode(errors="replace").strip().splitlines()
+        lines = self.stderr.decode(errors="backslashreplace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self.returncode}"
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dmabuf_patchgen import __version__
+from dmabuf_patchgen.cli import streams
 
 if TYPE_CHECKING:
     from dmabuf_patchgen.post.prep import Plan
@@ -186,4 +186,4 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A result for machines."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    click.echo(streams.as_json(value))

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -33,8 +34,19 @@ def _settled(stream: TextIO | None, handle: int, name: str) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(_Output(handle, name)),
         encoding=stream.encoding if stream else "utf-8",
-        errors="backslashreplace" if handle == 2 else stream.errors if stream else "strict",
+        # Paths come out as they went in.
+        errors="backslashreplace" if handle == 2 else "surrogateescape",
         line_buffering=handle == 2 or os.isatty(handle),
+    )
+
+
+def as_json(value: object) -> str:
+    """A value for machines. A byte that is not UTF-8, as a path may have, is told by its number.
+
+    That is an escape of JSON, which Python reads as the path that it was.
+    """
+    return (
+        json.dumps(value, indent=1, ensure_ascii=False).encode(errors="backslashreplace").decode()
     )
 
 

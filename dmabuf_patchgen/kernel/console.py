@@ -92,7 +92,7 @@ class Boot:
 
 def clean(said: bytes) -> str:
     """Text of a console: no carriage returns, escape sequences and other controls."""
-    return _CONTROL.sub("", _ESCAPE.sub("", said.decode(errors="replace")))
+    return _CONTROL.sub("", _ESCAPE.sub("", said.decode(errors="backslashreplace")))
 
 
 def status(console: str, returncode: int | None, *, late: bool) -> BootStatus:

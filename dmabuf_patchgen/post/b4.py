@@ -111,7 +111,7 @@ class Workbench:
             cwd=self._path, env=git.environment(), check=False,
         )  # fmt: skip
         if done.returncode:
-            output = done.stderr.decode(errors="replace")
+            output = done.stderr.decode(errors="backslashreplace")
             critical = re.findall(r"^(?:CRITICAL|ERROR): *(.*)$", output, re.M)
             reason = critical[0] if critical else done.last_words
             raise UserError(f"b4 {' '.join(args[-2:])} failed: {reason}", "see b4's documentation")
@@ -156,17 +156,17 @@ def _borrow(tree: GitTree, path: Path) -> None:
     places = git.git(
         tree.repo, "rev-parse", "--path-format=absolute",
         "--git-path", "objects", "--git-path", "shallow",
-    ).text.splitlines()  # fmt: skip
+    ).exact.split("\n")  # fmt: skip
     info = path / ".git/objects/info"
     info.mkdir(parents=True, exist_ok=True)
-    (info / "alternates").write_text(f"{places[0]}\n")
+    (info / "alternates").write_bytes(os.fsencode(f"{places[0]}\n"))
     if Path(places[1]).exists():
         (path / ".git/shallow").write_bytes(Path(places[1]).read_bytes())
 
 
 def _settings(repo: Path) -> list[tuple[str, str]]:
     done = git.git(repo, "config", "-z", "--local", "--get-regexp", _SETTINGS, check=False)
-    pairs = (entry.partition("\n") for entry in done.text.split("\0") if entry)
+    pairs = (entry.partition("\n") for entry in done.exact.split("\0") if entry)
     return [(key, value) for key, _, value in pairs]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dmabuf_patchgen.post.tracking import Record
+from dmabuf_patchgen.process import is_utf8
 from dmabuf_patchgen.render.scratch import scratch_on
 from dmabuf_patchgen.tree import git
 
@@ -96,4 +97,4 @@ def _shown(value: Any) -> str:
 
 def _named(repo: Path, commit: str) -> str:
     done = git.git(repo, "describe", "--tags", "--exact-match", commit, check=False)
-    return commit[:12] if done.returncode else done.text.strip()
+    return commit[:12] if done.returncode or not is_utf8(done.exact) else done.exact.strip()

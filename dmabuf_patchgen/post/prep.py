@@ -24,6 +24,7 @@ from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.post.settings import Settings
 from dmabuf_patchgen.post.tracking import Record
 from dmabuf_patchgen.post.version import Version
+from dmabuf_patchgen.process import is_utf8
 from dmabuf_patchgen.prove.evidence import Evidence
 from dmabuf_patchgen.render import branch, catalogue
 from dmabuf_patchgen.render.branch import Target
@@ -297,17 +298,21 @@ def _must_be_sha1(tree: GitTree) -> None:
 
 
 def _base_name(tree: GitTree, given: str | None) -> str:
-    """What b4 shall call the base: a tag or branch if the user named one, else the commit."""
-    if given:
+    """What b4 shall call the base: a tag or branch if the user named one, else the commit.
+
+    The commit as well for a name that is not UTF-8, as the letter tells it.
+    """
+    if given and is_utf8(given):
         for kind in ("tags", "heads"):
             ref = f"refs/{kind}/{given}"
             if not git.git(
                 tree.repo, "rev-parse", "--verify", "--quiet", ref, check=False
             ).returncode:
                 return given
+    if given:
         return tree.commit
     head = git.git(tree.repo, "symbolic-ref", "--quiet", "--short", "HEAD", check=False)
-    return tree.commit if head.returncode else head.text.strip()
+    return tree.commit if head.returncode or not is_utf8(head.exact) else head.exact.strip()
 
 
 def _base_in_letter(tree: GitTree, name: str) -> str:

@@ -107,7 +107,7 @@ class _Configuration:
 
     @classmethod
     def of(cls, repo: Path) -> "_Configuration":
-        output = git.git(repo, "rev-parse", "--path-format=absolute", "--git-path", "config").text
+        output = git.git(repo, "rev-parse", "--path-format=absolute", "--git-path", "config").exact
         # As git does it: a link stays, what it leads to is exchanged.
         return cls(repo, Path(output.removesuffix("\n")).resolve())
 

@@ -55,9 +55,10 @@ def recipients(
     An address is in the result once, whatever its case, and rather in To than in Cc.
 
     Raises MissingTool without perl, UserError if the tree lacks the script or MAINTAINERS, if
-    the script fails, or if something is no address.
+    the script fails, or if something is no address or a name is not UTF-8.
     """
     people, known_lists = _asked(tree, mails)
+    unreadable = _unreadable(tree)
     seen = {address.lower() for one in excluded for _, address in _parsed(one)}
 
     def fresh(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -65,6 +66,8 @@ def recipients(
         for name, address in chain.from_iterable(map(_parsed, addresses)):
             if address.lower() not in seen:
                 seen.add(address.lower())
+                if address.lower() in unreadable:
+                    raise _not_utf8(address, unreadable[address.lower()])
                 kept.append(_written(name, address))
         return tuple(kept)
 
@@ -130,7 +133,7 @@ def _run(tree: Tree, root: Path, kind: Sequence[str], patches: Sequence[str]) ->
     )
     if done.returncode:
         raise UserError(f"{tree.label}: {_SCRIPT} failed: {done.last_words}")
-    return [line for line in done.text.splitlines() if "@" in line]
+    return [line for line in done.exact.splitlines() if "@" in line]
 
 
 def _directories(mails: Iterable[bytes]) -> set[str]:
@@ -138,24 +141,55 @@ def _directories(mails: Iterable[bytes]) -> set[str]:
     found = set()
     for mail in mails:
         for path in re.findall(rb"^(?:---|\+\+\+) [ab]/(\S+)$", mail, re.M):
-            directory = posixpath.normpath(posixpath.dirname(path.decode(errors="replace")))
+            directory = posixpath.normpath(posixpath.dirname(os.fsdecode(path)))
             if not directory.startswith(("/", "..")):
                 found.add(directory)
     return found
 
 
+def _unreadable(tree: Tree) -> dict[str, str]:
+    """Addresses in small letters -> the line that gives a name to them in bytes that are not UTF-8.
+
+    get_maintainer.pl itself writes such a byte as a backslash and a number, or as it is,
+    and goes on.
+    """
+    found = {}
+    for path in ("MAINTAINERS", _MAILMAP):
+        body = tree.read(path) if tree.exists(path) else b""
+        for number, line in enumerate(body.split(b"\n"), 1):
+            text = line.decode(errors="backslashreplace")
+            if text.encode() != line:
+                for address in re.findall(r"<(\S+@\S+)>", text):
+                    found[address.lower()] = f"{path}:{number}: {' '.join(text.split())}"
+    return found
+
+
+def _not_utf8(address: str, text: str) -> UserError:
+    return UserError(
+        f"the name of {address} is not UTF-8: {text}",
+        "write it so, or leave the address out: git config dmabuf-patchgen.exclude",
+    )
+
+
 def _parsed(text: str) -> list[tuple[str, str]]:
     """Names and addresses, of which there may be several with commas. Raises UserError."""
     found = getaddresses([text])
+    # What is no text is refused below, if anybody writes to it.
+    readable = text.encode(errors="replace").decode().isprintable()
     for _, address in found or [("", "")]:
         local, _, domain = address.rpartition("@")
-        if not local or not domain or not text.isprintable() or " " in address:
+        if not local or not domain or not readable or " " in address:
             raise UserError(f"{text!r} is no mail address", "it is Name <address>, or the address")
     return found
 
 
 def _written(name: str, address: str) -> str:
-    """As b4 writes it (format_addrs): a name stays readable, whatever its letters."""
+    """As b4 writes it (format_addrs): a name stays readable, whatever its letters.
+
+    Raises UserError for bytes that are not UTF-8, which are no letters of a mail.
+    """
+    if not process.is_utf8(name):
+        raise _not_utf8(address, os.fsencode(name).decode(errors="backslashreplace"))
     if not name:
         return address
     return f'"{quote(name)}" <{address}>' if _SPECIALS.search(name) else f"{name} <{address}>"

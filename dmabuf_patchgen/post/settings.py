@@ -25,8 +25,9 @@ def read(repo: Path) -> Settings:
     """The settings that git finds in a repository. Raises UserError for a value that is none."""
 
     def values(name: str) -> tuple[str, ...]:
-        done = git.git(repo, "config", "-z", "--get-all", f"dmabuf-patchgen.{name}", check=False)
-        return tuple(value for value in done.text.split("\0") if value)
+        key = f"dmabuf-patchgen.{name}"
+        done = git.git(repo, "config", "-z", "--get-all", key, check=False)
+        return tuple(value for value in done.utf8(key).split("\0") if value)
 
     strategy = (values("coverStrategy") or (STRATEGIES[0],))[-1]
     if strategy not in STRATEGIES:

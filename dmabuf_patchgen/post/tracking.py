@@ -7,6 +7,7 @@ Both are configuration of the branch, so they go where the branch goes: `git bra
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -143,13 +144,13 @@ def _tracking_text(repo: Path, branch: str, record: Record) -> str:
 def _cover_commit(repo: Path, branch: str, record: Record) -> str:
     """Message of the commit that holds the cover, the first of the branch."""
     first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
-    return git.git(repo, "log", "-1", "--format=%B", first.split()[0]).text
+    return git.git(repo, "log", "-1", "--format=%B", first.split()[0]).exact
 
 
 def cover_digest(letter: str) -> str:
     """What tells whether a cover was edited: all of it above the changelog, which b4 adds to."""
     body = letter.split("\n---\n", 1)[0].strip()
-    return hashlib.sha256(body.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(body)).hexdigest()
 
 
 def edited_cover(repo: Path, branch: str, record: Record) -> str | None:

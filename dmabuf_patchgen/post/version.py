@@ -65,7 +65,7 @@ def _same_patches(repo: Path, tip: str, record: Record) -> bool:
         log = git.git(
             repo, "log", "-z", "--reverse",
             "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
-        ).text  # fmt: skip
+        ).exact  # fmt: skip
         return [patch.strip() for patch in log.split("\0")]
 
     return record.strategy == "commit" and patches(tip)[1:] == patches(record.tip)
@@ -113,5 +113,6 @@ def version(
 def _address(repo: Path, track: Tracking, revision: int) -> str | None:
     """Where a version that was sent can be read, None if it was not."""
     sent = track.sent.get(revision)
-    mask = git.git(repo, "config", "--get", "b4.linkmask", check=False).text.strip() or _LINKMASK
+    done = git.git(repo, "config", "--get", "b4.linkmask", check=False)
+    mask = done.utf8("b4.linkmask").strip() or _LINKMASK
     return mask % sent if sent else None

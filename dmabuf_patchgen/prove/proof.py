@@ -230,7 +230,7 @@ def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
     )
     text = json.dumps(evidence.as_dict(), indent=1, ensure_ascii=False) + "\n"
     contents = {FILE: text, "config": done.config, **done.logs}
-    files = {name: content.encode(errors="replace") for name, content in contents.items()}
+    files = {name: content.encode(errors="backslashreplace") for name, content in contents.items()}
     return Proof(rendered, evidence, files)
 
 

@@ -2,7 +2,7 @@
 """A rendered series as a new branch, made without a checkout and in one step."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.process import is_utf8
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.scratch import Identity, scratch_in
 from dmabuf_patchgen.tree import git
@@ -33,18 +34,26 @@ def identity(where: Path) -> Identity | None:
     """Who the user is to git, as configured or in the environment; None if git is not told.
 
     Only what somebody wrote down counts: a name made up from the login and the host name
-    would give other bytes on another machine.
+    would give other bytes on another machine. Raises UserError for one that is not UTF-8, which
+    would be another in a mail.
     """
-    done = git.git(where, "config", "--get-regexp", r"^(user|author)\.(name|email)$", check=False)
-    values = dict(line.split(" ", 1) for line in done.text.splitlines() if " " in line)
-    name, email = (
-        os.environ.get(f"GIT_AUTHOR_{part.upper()}")
-        or values.get(f"author.{part}")
-        or values.get(f"user.{part}")
-        for part in ("name", "email")
-    )
-    email = email or os.environ.get("EMAIL")
+    keys = r"^(user|author)\.(name|email)$"
+    done = git.git(where, "config", "-z", "--get-regexp", keys, check=False)
+    entries = (entry.partition("\n") for entry in done.exact.split("\0"))
+    values = {**os.environ, **{key: value for key, _, value in entries}}
+    name = _first(values, "GIT_AUTHOR_NAME", "author.name", "user.name")
+    email = _first(values, "GIT_AUTHOR_EMAIL", "author.email", "user.email", "EMAIL")
     return Identity(name, email) if name and email else None
+
+
+def _first(values: Mapping[str, str], *keys: str) -> str:
+    """The first of some values that is not empty."""
+    key = next((key for key in keys if values.get(key)), "")
+    value = values.get(key, "")
+    if is_utf8(value):
+        return value
+    shown = os.fsencode(value).decode(errors="backslashreplace")
+    raise UserError(f"{key} is not UTF-8: {shown}", "write it in UTF-8")
 
 
 def must_be_free(repo: Path, name: str) -> str | None:
@@ -54,8 +63,7 @@ def must_be_free(repo: Path, name: str) -> str | None:
     """
     if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
         raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
-    listed = git.git(repo, "worktree", "list", "--porcelain").text.split("\n\n")
-    for worktree in listed:
+    for worktree in git.git(repo, "worktree", "list", "--porcelain").exact.split("\n\n"):
         if f"branch refs/heads/{name}" in worktree.splitlines():
             where = worktree.splitlines()[0].removeprefix("worktree ")
             raise UserError(
@@ -63,10 +71,10 @@ def must_be_free(repo: Path, name: str) -> str | None:
                 "choose another name, or check something else out there",
             )
     # Itself, and what stands below it.
-    told = git.git(
+    listed = git.git(
         repo, "for-each-ref", "--count=2", "--format=%(refname) %(objectname)", f"refs/heads/{name}"
-    ).text
-    found = dict(line.removeprefix("refs/heads/").split(" ") for line in told.splitlines())
+    ).exact
+    found = dict(line.removeprefix("refs/heads/").split(" ") for line in listed.splitlines())
     there = found.pop(name, None)
     above = [str(part) for part in PurePosixPath(name).parents[:-1] if tip(repo, str(part))]
     for other in [*above, *found]:
@@ -147,11 +155,11 @@ def point(target: Target, commit: str, what: str) -> None:
         git.git(
             target.tree.repo,
             "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
-            stdin=(
+            stdin=os.fsencode(
                 f"update {ref} {commit} {target.replaces}\n"
                 if target.replaces
                 else f"create {ref} {commit}\n"
-            ).encode(),
+            ),
             env=git.environment(GIT_COMMITTER_NAME=author.name, GIT_COMMITTER_EMAIL=author.email),
         )  # fmt: skip
 

@@ -197,8 +197,8 @@ class _Store:
         objects, shallow, object_format = git.git(
             repo, "rev-parse", "--path-format=absolute", "--git-path", "objects",
             "--git-path", "shallow", "--show-object-format",
-        ).text.splitlines()  # fmt: skip
-        return cls(Path(objects), Path(shallow), object_format)
+        ).exact.split("\n", 2)  # fmt: skip
+        return cls(Path(objects), Path(shallow), object_format.strip())
 
 
 def _shared(repo: Path) -> str:

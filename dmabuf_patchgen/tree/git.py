@@ -86,14 +86,14 @@ def git(
 
 
 def ask(repo: Path, *args: str) -> str | None:
-    """What git says, or None where it says by its exit code that there is no such thing.
+    """What git says, byte for byte, or None where its exit code says that there is no such thing.
 
     Raises UserError if it could not look, which is another matter.
     """
     done = git(repo, *args, check=False)
     if done.returncode not in (0, 1):
         raise UserError(f"{repo}: git {verb(args)} failed: {words(done)}", _REPAIR)
-    return done.text if not done.returncode else None
+    return done.exact if not done.returncode else None
 
 
 def verb(args: Sequence[str]) -> str:
@@ -126,7 +126,7 @@ def toplevel(where: Path) -> Path | None:
     """
     done = git(where, "rev-parse", "--is-inside-git-dir", "--show-cdup", check=False)
     if not done.returncode:
-        inside, _, cdup = done.text.partition("\n")
+        inside, _, cdup = done.exact.partition("\n")
         # Inside .git itself is as good as bare.
         found = _git_directory(where) if inside == "true" else (where / cdup.strip()).resolve()
     elif done.stderr.startswith(b"fatal: not a git repository (or any"):
@@ -142,7 +142,7 @@ def toplevel(where: Path) -> Path | None:
 
 
 def _git_directory(where: Path) -> Path:
-    return Path(git(where, "rev-parse", "--absolute-git-dir").text.removesuffix("\n"))
+    return Path(git(where, "rev-parse", "--absolute-git-dir").exact.removesuffix("\n"))
 
 
 def _passed_over(where: Path, found: Path | None) -> Path | None:

@@ -58,7 +58,7 @@ class Tree(ABC):
     @cached_property
     def version(self) -> str:
         """Kernel version as the top Makefile spells it, such as 6.12.5 or 7.3.0-rc1."""
-        makefile = self.read("Makefile").decode(errors="replace")
+        makefile = self.read("Makefile").decode(errors="surrogateescape")
         part = dict(
             re.findall(
                 r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", makefile, re.M

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.post import publication
+from dmabuf_patchgen.post import publication, tracking
 from dmabuf_patchgen.post.publication import Change
 from dmabuf_patchgen.render import branch
 from dmabuf_patchgen.render.scratch import Identity
@@ -251,3 +251,20 @@ def test_a_linked_worktree(tmp_path: Path) -> None:
     publish(repo, change(repo, "ours"))
     assert values(repo) == {"ours"}
     assert own(repo.with_name("linux-main")) == ["config"]
+
+
+def test_what_is_taken_back_is_as_it_was(repo: Path) -> None:
+    """To the byte, whatever the encoding of its user."""
+    before = os.fsdecode(b"caf\xe9\n")
+    key = next(iter(KEYS))
+    git(repo, "config", key, before)
+    wanted = Change(BRANCH, commit(repo, "new"), None, {key: before}, {key: "new"})
+    note = repo / ".git/config.dmabuf-patchgen"
+    note.write_text(json.dumps(asdict(wanted)))
+    os.link(note, note.with_name("config.lock"))
+    git(repo, "config", "--file", str(note.with_name("copy")), key, "new")
+    other = note.with_name("copy").read_bytes()
+    config = note.with_name("config")
+    config.write_bytes(config.read_bytes() + other)
+    settle(repo)
+    assert tracking.value(repo, key) == before

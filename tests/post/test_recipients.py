@@ -218,3 +218,19 @@ def test_patches_cannot_name_a_place_outside(tree: Overlay, tmp_path: Path) -> N
         assert mail != PFNMAP[0]
         ask(tree, mails=[mail])
     assert not outside.exists()
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_not_changed(linux_612: Path) -> None:
+    latin = MAINTAINERS.replace(b"Christ\xc3\xadan K\xc3\xb6nig", b"Christian K\xf6nig")
+    tree = Overlay(DirectoryTree(linux_612), {"MAINTAINERS": latin, ".mailmap": b""})
+    with pytest.raises(UserError) as error:
+        ask(tree)
+    assert error.value.message == (
+        r"the name of ck@example.org is not UTF-8: "
+        r"MAINTAINERS:14: M: Christian K\xf6nig <ck@example.org>"
+    )
+    # Whoever gets nothing is not named.
+    assert "ck@example.org" not in str(ask(tree, excluded=("ck@example.org",)))
+    # Nor is one from an argument.
+    with pytest.raises(UserError, match=r"the name of a@example\.org is not UTF-8: Andr\\xe9"):
+        ask(tree, excluded=("ck@example.org",), cc=("Andr\udce9 <a@example.org>",))

@@ -2,6 +2,7 @@
 """What is kept of a branch is read back as it was written; what is not ours is refused."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -140,3 +141,18 @@ def test_no_slugs(slug: str) -> None:
 def test_a_slug_from_the_series(series: tuple[str, ...], slug: str) -> None:
     assert tracking.default_slug(series) == slug
     tracking.check_slug(slug)
+
+
+@pytest.mark.parametrize("letter", [b"dma-buf: toy\n\nby Andr\xe9\n", "by Andr\u00e9\n".encode()])
+def test_a_letter_is_kept_to_the_byte(repo: Path, letter: bytes) -> None:
+    """Whatever its user's editor made of it."""
+    written(repo)
+    git(repo, "config", f"branch.{BRANCH}.description", os.fsdecode(letter))
+    edited = tracking.edited_cover(repo, BRANCH, RECORD)
+    assert edited is not None and os.fsencode(edited) == letter
+    for key, value in tracking.configuration(
+        BRANCH, Tracking.new("toy", "v6.12"), RECORD, "new\n", edited
+    ).items():
+        git(repo, "config", key, value)
+    kept = tracking.value(repo, f"branch.{BRANCH}.{tracking.EDITED}")
+    assert kept is not None and os.fsencode(kept) == letter
