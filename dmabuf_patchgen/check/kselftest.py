@@ -4,6 +4,7 @@
 import posixpath
 import re
 import shutil
+from collections.abc import Iterable
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.check.step import DATA, Step
@@ -51,7 +52,7 @@ class Kselftest:
             Diagnostic(path, 0, "error", "NOT_BUILT", "no Makefile compiles it")
             for path, directory in homes.items()
             if path.endswith(".c") or (path.endswith(".h") and directory == SELFTESTS)
-            if not _is_compiled(path, output)
+            if not _is_compiled(path, output, self._build.tools.choices)
         )
         fresh += _lost_targets(step)
         return tuple(dict.fromkeys(fresh))
@@ -131,7 +132,12 @@ def _has_makefile(step: Step, directory: str) -> bool:
     return step.files.get(path, step.forest.read(path)) is not None
 
 
-def _is_compiled(path: str, output: str) -> bool:
-    """Whether a compiler was told to read a file, by its name on a command line."""
+def _is_compiled(path: str, output: str, choices: Iterable[str]) -> bool:
+    """Whether a compiler was told to read a file, by its name on a command line.
+
+    choices: of make, in which it may have any name.
+    """
     name = re.escape(posixpath.basename(path))
-    return re.search(rf"(?m)^\S*(?:gcc|cc|clang)\b.*[ /]{name}(?: |$)", output) is not None
+    chosen = [choice.partition("=")[2] for choice in choices if choice.startswith("CC=")]
+    compilers = "|".join([*map(re.escape, chosen), r"\S*(?:gcc|cc|clang)\b"])
+    return re.search(rf"(?m)^(?:{compilers}).*[ /]{name}(?: |$)", output) is not None

@@ -30,7 +30,7 @@ _READY = "ready"
 #: The directory every prepared build holds objects of.
 SCOPE = "drivers/dma-buf/"
 #: What of the user's environment says how to build; passed on as make variables.
-_CHOICES = ("ARCH", "CROSS_COMPILE", "LLVM", "CC")
+_CHOICES = ("ARCH", "CROSS_COMPILE", "LLVM", "CC", "HOSTCC")
 #: Variables that would make a build differ from the next one, or that belong to a calling make.
 _DROPPED = re.compile(
     r"(MAKE|GNUMAKE|KBUILD_|KCONFIG_|LC_)\w*|MFLAGS|LANGUAGE|sub_make_done|INSTALL_HDR_PATH|"
@@ -67,7 +67,7 @@ def toolchain() -> Toolchain:
     """
     for tool in _NEEDED:
         process.require(tool)
-    chosen = {name: os.environ[name] for name in _CHOICES if os.environ.get(name)}
+    chosen = {name: value for name in _CHOICES if (value := programs.named(name))}
     # The same choice as the top Makefile makes; LLVM is 1, a directory/, or a -suffix.
     llvm = chosen.get("LLVM", "")
     clang = f"{llvm}clang" if llvm.endswith("/") else f"clang{llvm if llvm[:1] == '-' else ''}"

@@ -14,7 +14,7 @@ import kconfiglib  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import paths, reason
+from dmabuf_patchgen.kernel import paths, programs, reason
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
@@ -213,14 +213,14 @@ def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
 
 def _tools() -> dict[str, str]:
     """The compiler and its kin, chosen as the top Makefile chooses them."""
-    llvm = os.environ.get("LLVM", "")
+    llvm = programs.named("LLVM")
     before = llvm if llvm.endswith("/") else ""
     after = llvm if llvm.startswith("-") else ""
-    cross = os.environ.get("CROSS_COMPILE", "")
+    cross = programs.named("CROSS_COMPILE")
     found = {}
     for name, (gnu, clang) in _TOOLS.items():
         default = f"{before}{clang}{after}" if llvm else f"{cross}{gnu}"
-        found[name] = os.environ.get(name) or default
+        found[name] = programs.named(name) or default
     for name in ("CC", "LD"):
         process.require(shlex.split(found[name])[0])
     return found

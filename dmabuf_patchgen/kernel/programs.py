@@ -3,8 +3,21 @@
 
 import functools
 import hashlib
+import os
 import shutil
 from pathlib import Path
+
+
+def named(variable: str) -> str:
+    """What the environment has for a variable of make that names programs, empty for nothing.
+
+    A path from the current directory is told from the root, as make and Kconfig run elsewhere.
+    """
+    value = os.environ.get(variable, "")
+    first, space, rest = value.partition(" ")
+    return (
+        f"{Path.cwd() / first}{'/' * first.endswith('/')}{space}{rest}" if "/" in first else value
+    )
 
 
 def digest(*names: str) -> str:

@@ -41,3 +41,21 @@ def test_what_is_not_there_counts_too(program: Path) -> None:
     (program.parent / "as").write_bytes(program.read_bytes())
     (program.parent / "as").chmod(0o755)
     assert programs.digest("cc", "as") != before != programs.digest("cc")
+
+
+def test_a_path_is_one_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """make runs in another directory."""
+    monkeypatch.chdir(tmp_path)
+    for given, told in {
+        "": "",
+        "gcc-12": "gcc-12",
+        "bin/gcc -m64": f"{tmp_path}/bin/gcc -m64",
+        "../x/arm-": f"{tmp_path}/../x/arm-",
+        "./llvm/": f"{tmp_path}/llvm/",
+        "/opt/gcc": "/opt/gcc",
+        "ccache ./gcc": "ccache ./gcc",
+    }.items():
+        monkeypatch.setenv("CC", given)
+        assert programs.named("CC") == told
+    monkeypatch.delenv("CC")
+    assert programs.named("CC") == ""
