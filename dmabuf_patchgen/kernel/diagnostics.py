@@ -82,15 +82,13 @@ class BuildLog:
     """The output of kbuild, by object; an object is named by its path without suffix.
 
     built, checked: objects that were compiled, and that the checker was run on;
-    failed: objects that were not made; messages: object -> messages, "" -> those of no object;
-    stray: lines that tell why make stopped where no compiler did.
+    failed: objects that were not made; messages: object -> messages, "" -> those of no object.
     """
 
     built: frozenset[str]
     checked: frozenset[str]
     failed: frozenset[str]
     messages: Mapping[str, tuple[Diagnostic, ...]]
-    stray: tuple[str, ...]
 
 
 def parse_build(output: str, root: str) -> BuildLog:
@@ -98,7 +96,6 @@ def parse_build(output: str, root: str) -> BuildLog:
     by_target: defaultdict[str, list[str]] = defaultdict(list)
     seen: defaultdict[str, set[str]] = defaultdict(set)
     failed = set()
-    stray = []
     target = ""
     for line in output.splitlines():
         command = COMMAND.match(line)
@@ -111,15 +108,12 @@ def parse_build(output: str, root: str) -> BuildLog:
             target = ""
         else:
             by_target[target].append(line)
-            if "***" in line or re.search(r": (command )?not found", line):
-                stray.append(line.strip())
     by_object = {name: parse(lines, root) for name, lines in by_target.items()}
     return BuildLog(
         built=frozenset(seen["CC"] | seen["AS"]),
         checked=frozenset(seen["CHECK"]),
         failed=frozenset(failed),
         messages={name: messages for name, messages in by_object.items() if messages},
-        stray=tuple(stray),
     )
 
 

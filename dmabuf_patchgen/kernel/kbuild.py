@@ -16,6 +16,7 @@ from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import MissingTool, UserError
 from dmabuf_patchgen.kernel import cache, programs, seal
 from dmabuf_patchgen.kernel.architecture import here
+from dmabuf_patchgen.kernel.cause import cause
 from dmabuf_patchgen.kernel.diagnostics import BuildLog, Diagnostic, parse_build
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.tree.source import KernelTree
@@ -117,29 +118,26 @@ def environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class MakeResult:
-    """One run of make."""
+    """One run of make. cause: the line that tells why it failed, if there is one."""
 
     returncode: int
     output: str
     log: BuildLog
+    cause: str
 
     @property
     def reason(self) -> str:
-        """One line on why it failed: the first error, not the last line."""
-        for messages in self.log.messages.values():
-            for message in messages:
-                if message.level == "error":
-                    return f"{message.path}:{message.line}: {message.text}"
-        words = self.log.stray or tuple(self.output.strip().splitlines()[-1:])
-        return words[0] if words else f"make: exit code {self.returncode}"
+        """One line on why it failed: the cause, not where make ended."""
+        return self.cause or f"make: exit code {self.returncode}"
 
     @property
     def missing(self) -> MissingTool | None:
         """What it failed for want of, if that can be installed."""
         for sign, (what, package) in _LIBRARIES.items():
-            if sign in self.output:
+            if sign in self.cause:
                 return MissingTool(what, package)
-        absent = re.search(r"(\S+): (?:command )?not found", self.output)
+        # A name with a slash is a file of the tree.
+        absent = re.search(r"(?:^|\s)([^\s/]+): (?:command )?not found$", self.cause)
         return (
             MissingTool(absent[1], process.PACKAGES.get(absent[1], absent[1])) if absent else None
         )
@@ -188,7 +186,9 @@ class Build:
         )
         # Messages belong to the command line above them, so both streams go into one.
         done = process.run(argv, env=environment(), check=False, merged=True, on_line=self._on_line)
-        return MakeResult(done.returncode, done.text, parse_build(done.text, str(self.root)))
+        root = str(self.root)
+        why = cause(done.text, root) if done.returncode else ""
+        return MakeResult(done.returncode, done.text, parse_build(done.text, root), why)
 
     def must(self, *targets: str) -> MakeResult:
         """Run make for what no patch may break. Raises MissingTool or UserError if it fails."""
@@ -227,7 +227,7 @@ class Build:
         """Write the configuration of the checks, with the tree's own scripts."""
         self.must("tinyconfig")
         process.run(
-            [str(self.root / "scripts/kconfig/merge_config.sh"), "-m", "-O", str(self.out),
+            ["sh", str(self.root / "scripts/kconfig/merge_config.sh"), "-m", "-O", str(self.out),
              str(self.out / ".config"), str(DATA / "check.config")],
             cwd=self.out, env=environment(),
         )  # fmt: skip
