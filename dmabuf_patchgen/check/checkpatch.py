@@ -12,6 +12,11 @@ from dmabuf_patchgen.check.step import DATA, Step
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic
 
+#: What it has to see at the root of a kernel, whether it reads it or not (top_of_kernel_tree).
+_TOP_FILES = ("COPYING", "CREDITS", "Kbuild", "MAINTAINERS", "Makefile", "README")
+_TOP_DIRECTORIES = (
+    "Documentation", "arch", "include", "drivers", "fs", "init", "ipc", "kernel", "lib", "scripts",
+)  # fmt: skip
 _LINE = re.compile(r"^\S*?:(?:(\d+): )?(ERROR|WARNING|CHECK):([A-Z0-9_]+): (.*)$")
 _HUNK = re.compile(rb"^@@ -\d+(?:,\d+)? \+(\d+)")
 
@@ -27,6 +32,7 @@ class Checkpatch:
 
     def before(self, step: Step) -> None:
         if not self._proved:
+            step.forest.stand_in(_TOP_FILES, _TOP_DIRECTORIES)
             # It is silent on a clean patch, and so it would be if it did nothing.
             canary = (DATA / "checkpatch-canary.patch").read_bytes()
             if not any(found.type == "MISSING_SIGN_OFF" for found in _checkpatch(step, canary)):

@@ -11,7 +11,7 @@ from dmabuf_patchgen.check.kernel_doc import KernelDoc
 from dmabuf_patchgen.check.kselftest import Kselftest
 from dmabuf_patchgen.check.report import Finding, Report, Run
 from dmabuf_patchgen.check.step import Check, Patch, Step
-from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.errors import NotInTree, UserError
 from dmabuf_patchgen.kernel import kbuild
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic
 from dmabuf_patchgen.kernel.forest import Forest
@@ -37,6 +37,7 @@ def check(
     Raises MissingTool if a program is not there, UserError if a check cannot do its work;
     what a commit does wrong is in the report, never an exception.
     """
+    _must_have_scripts(base)
     settled = settled or {}
     touched = {path for patch in patches for path in patch.commit.files} | set(settled)
     _refuse_escape(touched)
@@ -125,6 +126,17 @@ def _finding(check: str, index: int, step: Step, message: Diagnostic) -> Finding
 
 def _state(forest: Forest, patch: Patch) -> dict[str, bytes | None]:
     return {path: forest.read(path) for path in patch.commit.files}
+
+
+def _must_have_scripts(base: KernelTree) -> None:
+    """Refuse a tree without the scripts of its own that the checks are."""
+    for path in ("scripts/checkpatch.pl", "scripts/kernel-doc", "scripts/kconfig/merge_config.sh"):
+        try:
+            base.read(path)
+        except NotInTree:
+            raise UserError(
+                f"{base.label}: no {path}, which the checks run", "check on a whole kernel tree"
+            ) from None
 
 
 def _refuse_escape(paths: set[str]) -> None:

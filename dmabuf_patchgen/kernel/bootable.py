@@ -99,6 +99,8 @@ class Bootable:
         cache.touch(self._place)
         cache.evict("bootable")
         shutil.rmtree(self._build.out, ignore_errors=True)
+        # Nobody begins with it: hundreds of megabytes that a run has no more use for.
+        stack.callback(shutil.rmtree, self._build.out, ignore_errors=True)
         if self._is_ready:
             _copy(self._first, self._build.out)
         else:
@@ -226,9 +228,11 @@ class Bootable:
             name = line.removeprefix("# ").partition("=")[0].partition(" ")[0]
             off = line.startswith("#") and f"{name}=" not in self._config
             if line not in lines and not off:
+                failed = self._place / "failed.config"
+                failed.write_text(self._config, encoding="utf-8")
                 raise UserError(
                     f"{state.label}: {line!r} is not what olddefconfig leaves of it",
-                    f"see dmabuf-patchgen config, and {place}",
+                    f"see dmabuf-patchgen config, and {failed}",
                 )
 
     def _make(self, state: State, target: str) -> str:

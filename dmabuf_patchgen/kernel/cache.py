@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dmabuf_patchgen import signals
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import paths, seal
+from dmabuf_patchgen.kernel import paths, products, seal
 from dmabuf_patchgen.render.scratch import scratch_on
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree, KernelTree
@@ -142,10 +142,13 @@ def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
     """A directory with the whole tree, and its id.
 
     A directory is used where it lies; a revision is exported once and kept.
-    Raises UserError if the directory holds a build, or the repository lacks files.
+    Raises UserError if the directory holds a build or is mounted noexec, or the repository lacks
+    files.
     """
     if tree.root is not None:
         _refuse_built(tree.root)
+        # Kconfig asks its scripts about the compiler, and would call it unfit.
+        paths.must_execute(tree.root, "have the tree elsewhere: its scripts are run")
         yield tree.root, tree.id
         return
     name = tree.id
@@ -171,7 +174,10 @@ def fingerprint(tree: KernelTree) -> str:
 
 
 def _export(tree: GitTree, final: Path) -> None:
-    """Write a revision's files to a directory; through an index of its own, never the user's."""
+    """Write a revision's files to a directory; through an index of its own, never the user's.
+
+    Without what a build left that was committed.
+    """
     promisor = git.git(tree.repo, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False)
     if not promisor.returncode:
         # Left alone, git would fetch a kernel's 85,000 files one by one.
@@ -185,15 +191,21 @@ def _export(tree: GitTree, final: Path) -> None:
     partial = final.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    # Where no filter is configured that git would run for each file.
-    with scratch_on(tree.repo) as reader:
-        reader.git("read-tree", tree.id)
-        # The directory is the work tree, as a bare repository has none.
-        reader.git(
-            *("-c", "core.symlinks=true", "-c", "core.bare=false"),
-            *(f"--work-tree={partial}", "checkout-index", "--all"),
-        )
-    _put(partial, final, content=False)
+    try:
+        # Where no filter is configured that git would run for each file.
+        with scratch_on(tree.repo) as reader:
+            reader.git("read-tree", tree.id)
+            # The directory is the work tree, as a bare repository has none.
+            reader.git(
+                *("-c", "core.symlinks=true", "-c", "core.bare=false"),
+                *(f"--work-tree={partial}", "checkout-index", "--all"),
+            )
+        products.remove(partial)
+        _put(partial, final, content=False)
+    except BaseException:
+        # A disk that is full would stay so.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def _refuse_built(root: Path) -> None:

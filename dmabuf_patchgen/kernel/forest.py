@@ -57,6 +57,15 @@ class Forest:
                 else:
                     (self.root / path).symlink_to(f"{'../' * depth}{self._tree.name}/{path}")
 
+    def stand_in(self, files: Iterable[str], directories: Iterable[str]) -> None:
+        """Have empty files and directories at the root where the source has none."""
+        for name in files:
+            if not (self.root / name).exists():
+                (self.root / name).write_bytes(b"")
+        for name in directories:
+            if not (self.root / name).exists():
+                (self.root / name).mkdir()
+
     def read(self, path: str) -> bytes | None:
         """Content of a file in its present state, None if there is none."""
         try:

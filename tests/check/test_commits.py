@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.check import commits
+from dmabuf_patchgen.check import checks, commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests import faults, repos, tiny
@@ -167,3 +167,16 @@ def test_a_patch_without_a_line_of_text(repo: Path, plain: DirectoryTree, tmp_pa
     assert list(mails) == [patch.mail for patch in made]
     again = commits.from_mails(plain, mails)
     assert [patch.commit.files for patch in again] == [{"a.c": FIRST.encode()}, {"d.c": b""}]
+
+
+def test_a_tree_without_the_scripts_is_told_so(tmp_path: Path) -> None:
+    tree = DirectoryTree(tiny.tree(tmp_path / "linux"))
+    with pytest.raises(UserError, match=r"linux: no scripts/checkpatch\.pl, which the checks run"):
+        checks.check(tree, ())
+    # A link that leads nowhere, as of 7.x without its tools/, is none either.
+    links = tmp_path / "linux/scripts"
+    links.mkdir()
+    (links / "checkpatch.pl").write_text("#!/usr/bin/perl\n")
+    (links / "kernel-doc").symlink_to("../tools/docs/kernel-doc")
+    with pytest.raises(UserError, match=r"linux: no scripts/kernel-doc, which the checks run"):
+        checks.check(tree, ())

@@ -106,6 +106,12 @@ def test_an_earlier_build_of_another_state_is_no_build_of_this_one(
     assert image({"include/header.h": b"as patched"}) == b"as patched"
 
 
+def test_what_a_run_built_in_is_gone_with_it(compiled: Compiled, tmp_path: Path) -> None:
+    compiled("CONFIG_A=y\n")
+    (place,) = (tmp_path / "cache/dmabuf-patchgen/bootable").glob("*/")
+    assert not (place / "out").exists() and (place / "first").is_dir()
+
+
 def test_another_configuration_is_built_once(compiled: Compiled) -> None:
     compiled("CONFIG_A=y\n")
     assert compiled("CONFIG_B=y\n")

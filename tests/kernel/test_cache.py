@@ -250,3 +250,28 @@ def test_a_cache_in_which_nothing_can_be_run_is_refused(own_cache: Path) -> None
     assert done.stdout == f"{said}; set XDG_CACHE_HOME to another directory\n", done.stderr
     # The control: another such file system will do.
     assert mounts.python(own_cache, "exec", "-c", ASKING).stdout == ""
+
+
+#: Takes a directory to build from, which is the argument, and prints what is said against it.
+TAKING = """
+import sys
+from pathlib import Path
+from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.kernel import cache
+from dmabuf_patchgen.tree.source import DirectoryTree
+try:
+    with cache.source_of(DirectoryTree(Path(sys.argv[1]))):
+        pass
+except UserError as error:
+    print(error.message, error.hint, sep="; ")
+"""
+
+
+def test_so_is_a_tree(tmp_path: Path) -> None:
+    """Its Kconfig would find that no compiler works."""
+    place = tmp_path / "linux"
+    place.mkdir()
+    done = mounts.python(place, "noexec", "-c", TAKING, str(place))
+    reason = f"{place}: mounted noexec, and programs in it have to be run"
+    assert done.stdout == f"{reason}; have the tree elsewhere: its scripts are run\n", done.stderr
+    assert mounts.python(place, "exec", "-c", TAKING, str(place)).stdout == ""

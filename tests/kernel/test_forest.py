@@ -78,3 +78,13 @@ def test_what_does_not_change_keeps_its_time(source: Path, tmp_path: Path) -> No
 def test_a_forest_is_laid_anew_whatever_was_there(source: Path, tmp_path: Path) -> None:
     Forest(tmp_path / "src", source, ["a/x.c"]).apply({"a/x.c": b"changed\n"})
     assert Forest(tmp_path / "src", source, ["b/z.c"]).read("a/x.c") == b"a/x.c\n"
+
+
+def test_what_a_script_wants_to_see_stands_in_where_it_is_not(source: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+    forest = Forest(tmp_path / "src", source, ["a/x.c"])
+    forest.stand_in(("Makefile", "COPYING"), ("a", "b", "Documentation"))
+    assert forest.read("Makefile") == b"Makefile\n" and forest.read("COPYING") == b""
+    assert (forest.root / "Documentation").is_dir() and (forest.root / "b").is_symlink()
+    # And the source is as it was, links or not.
+    assert {path: path.stat().st_mtime_ns for path in source.rglob("*")} == before
