@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The evidence of a proof, as a file holds it: what booted, and what each test said.
 
-docs/evidence.md has the schema.
+docs/evidence.md tells what each key means, data/evidence.schema.json the same as JSON Schema.
 """
 
 import json
@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 from dmabuf_patchgen.errors import UserError
 
 _HINT = "make it again with `dmabuf-patchgen prove`"
+#: The form of the file. Another number comes with whatever a reader of this one would take for
+#: something else, or miss; keys that may be passed over come without.
+FORM = 1
 
 
 class Outcome(Enum):
@@ -61,6 +64,15 @@ class Runner:
 
     qemu: str
     accelerator: Accelerator
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """A symbol that makes a kernel check itself. why: why the kernels have it not, else empty."""
+
+    symbol: str
+    on: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +125,10 @@ class Change:
 class Evidence:
     """A proof. patch_ids: git patch-id --stable of each commit, in order.
 
-    reports: what the kernel reported, each once for a test; changes: where that was asked, the
-    commits with which tests change; problems: what speaks against the proof besides its tests,
-    one line each; logs: consoles of the boots by name, and what make said where it failed.
+    debug: of kernels that check themselves, what by; reports: what the kernel reported, each once
+    for a test; changes: where that was asked, the commits with which tests change; problems: what
+    speaks against the proof besides its tests, one line each; logs: consoles of the boots by name,
+    and what make said where it failed.
     """
 
     tool: str
@@ -124,6 +137,7 @@ class Evidence:
     toolchain: str
     runner: Runner
     configuration: tuple[str, ...]
+    debug: tuple[Checker, ...]
     patch_ids: tuple[str, ...]
     tests: tuple[Result, ...]
     reports: tuple[KernelReport, ...]
@@ -148,6 +162,7 @@ class Evidence:
     def as_dict(self) -> dict[str, Any]:
         """What the file holds."""
         return {
+            "form": FORM,
             "tool": self.tool,
             "verdict": self.verdict,
             "tree": asdict(self.tree),
@@ -155,6 +170,7 @@ class Evidence:
             "toolchain": self.toolchain,
             "runner": {"qemu": self.runner.qemu, "accelerator": self.runner.accelerator.value},
             "configuration": list(self.configuration),
+            "debug": [asdict(checker) for checker in self.debug],
             "patch_ids": list(self.patch_ids),
             "tests": [
                 {
@@ -186,8 +202,8 @@ class Evidence:
 def load(path: Path) -> Evidence:
     """The evidence that a file holds.
 
-    Raises UserError, with the file and the key, if it cannot be read, does not follow the
-    schema, or says of a test or of the whole what its own outcomes do not.
+    Raises UserError, with the file and the key, if it cannot be read, is of another form, does
+    not follow the schema, or says of a test or of the whole what its own outcomes do not.
     """
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
@@ -196,7 +212,9 @@ def load(path: Path) -> Evidence:
     except (ValueError, RecursionError) as error:
         # No UTF-8, or no JSON.
         raise UserError(f"{path}: not JSON: {error}", _HINT) from None
-    return _evidence(_Field(path, "", held))
+    whole = _Field(path, "", held)
+    _must_be_known(whole)
+    return _evidence(whole)
 
 
 _Member = TypeVar("_Member", bound=Enum)
@@ -272,6 +290,14 @@ class _Field:
         return known[self.value]
 
 
+def _must_be_known(whole: _Field) -> None:
+    """Refuse evidence of another form, before anything in it is taken for what it may not be."""
+    form = whole.under("form")
+    # A flag is a number to Python.
+    if type(form.value) is not int or form.value != FORM:
+        raise form.wrong(f"evidence of form {json.dumps(form.value)}, and only form {FORM} is read")
+
+
 def _evidence(whole: _Field) -> Evidence:
     tree, runner, verdict = whole.under("tree"), whole.under("runner"), whole.under("verdict")
     if verdict.text() not in ("proved", "not proved"):
@@ -290,6 +316,7 @@ def _evidence(whole: _Field) -> Evidence:
             accelerator=runner.under("accelerator").one_of(Accelerator),
         ),
         configuration=tuple(one.said() for one in whole.under("configuration").entries()),
+        debug=tuple(map(_checker, whole.under("debug").entries())),
         patch_ids=tuple(one.said() for one in whole.under("patch_ids").entries()),
         tests=tests,
         reports=tuple(map(_report, whole.under("reports").entries())),
@@ -298,6 +325,10 @@ def _evidence(whole: _Field) -> Evidence:
         logs=whole.under("logs").texts(),
         command=whole.under("command").said(),
     )
+    asked = {line.partition("=")[0] for line in evidence.configuration if not line.startswith("#")}
+    lost = [one.symbol for one in evidence.debug if one.on and one.symbol not in asked]
+    if lost:
+        raise whole.under("debug").wrong(f"{lost[0]} is on, and no line of the configuration")
     new = [one for one in evidence.reports if one.tip and not one.base and not one.wanted]
     if new and not evidence.problems:
         raise whole.under("problems").wrong(f"nothing of {new[0].line!r}, which is new on the tip")
@@ -305,6 +336,17 @@ def _evidence(whole: _Field) -> Evidence:
     if verdict.value != evidence.verdict:
         raise verdict.wrong(f"{verdict.value!r} is not what the tests say")
     return evidence
+
+
+def _checker(entry: _Field) -> Checker:
+    checker = Checker(
+        symbol=entry.under("symbol").said(),
+        on=entry.under("on").flag(),
+        why=entry.under("why").text(),
+    )
+    if checker.on is bool(checker.why):
+        raise entry.under("why").wrong("of a checker that is on, or none of one that is not")
+    return checker
 
 
 def _report(entry: _Field) -> KernelReport:

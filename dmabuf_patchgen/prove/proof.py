@@ -217,6 +217,7 @@ def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
             Accelerator(about.accelerator) if about else Accelerator.TCG,
         ),
         configuration=done.symbols,
+        debug=(),
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
         reports=comparison.reported(done.base_reports, done.tip_reports, expected),

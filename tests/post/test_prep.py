@@ -493,6 +493,13 @@ def test_evidence(developer: Developer, tmp_path: Path) -> None:
     assert f"QEMU {SHOWN['runner']['qemu']}" in letter(developer)
     # A Signed-off-by is no change of a patch.
     developer.prep("--slug", "signed", "--signoff", "--evidence", own)
+    # The same, but for the form that it says it has.
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps({**json.loads(own.read_text()), "form": 2}))
+    assert developer.refused("--slug", "forged", "--evidence", forged) == (
+        f"{forged}: form: evidence of form 2, and only form 1 is read; make it again with "
+        "`dmabuf-patchgen prove`"
+    )
     # Booted on another kernel than the series applies to.
     elsewhere = evidence(tmp_path / "elsewhere.json", ids, "1" * 40)
     assert developer.refused("--slug", "elsewhere", "--evidence", elsewhere) == (

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.prove.evidence import Accelerator, Outcome, Verdict, load
+from dmabuf_patchgen.prove.evidence import FORM, Accelerator, Outcome, Verdict, load
 from tests.conftest import CHECKOUT
+from tests.prove.schema import SCHEMA
 
 DOCUMENT = (CHECKOUT / "docs" / "evidence.md").read_text()
 _SHOWN = re.search(r"^```json\n(.*?)^```$", DOCUMENT, re.M | re.S)
@@ -37,7 +38,10 @@ def written(root: Path, *changes: tuple[str, Any]) -> Path:
     return path
 
 
-def refused(path: Path) -> str:
+def refused(path: Path, *, by_schema: bool = True) -> str:
+    """What is said of a file that is no evidence, neither here nor by the schema."""
+    if by_schema:
+        assert not SCHEMA.is_valid(json.loads(path.read_text()))
     with pytest.raises(UserError) as error:
         load(path)
     assert "\n" not in error.value.message
@@ -45,7 +49,15 @@ def refused(path: Path) -> str:
     return error.value.message.removeprefix(f"{path}: ")
 
 
+def test_the_schema_is_one() -> None:
+    SCHEMA.check_schema(SCHEMA.schema)
+    said = SCHEMA.schema
+    assert said["properties"]["form"]["const"] == FORM
+    assert {*said["required"]} == {*said["properties"]} == {*SHOWN}
+
+
 def test_the_example_of_the_document(tmp_path: Path) -> None:
+    SCHEMA.validate(SHOWN)
     evidence = load(written(tmp_path))
     assert evidence.proved
     assert evidence.tree.version == "6.12.9"
@@ -58,7 +70,7 @@ def test_the_example_of_the_document(tmp_path: Path) -> None:
 
 
 def test_every_key_and_word_is_documented() -> None:
-    for key in (*SHOWN, *SHOWN["tests"][0], *SHOWN["tree"], *SHOWN["runner"]):
+    for key in (*SHOWN, *SHOWN["tests"][0], *SHOWN["tree"], *SHOWN["runner"], *SHOWN["debug"][0]):
         assert f"`{key}`" in DOCUMENT
     for kind in (Outcome, Verdict, Accelerator):
         for member in kind:
@@ -66,7 +78,17 @@ def test_every_key_and_word_is_documented() -> None:
 
 
 def test_other_keys_may_stand_beside_them(tmp_path: Path) -> None:
-    assert load(written(tmp_path, ("seconds", 9), ("tests.0.seconds", 2))).proved
+    path = written(tmp_path, ("seconds", 9), ("tests.0.seconds", 2))
+    assert load(path).proved
+    SCHEMA.validate(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("form", [0, 2, 1.5, "1", True, None, [1]])
+def test_evidence_of_another_form(tmp_path: Path, form: Any) -> None:
+    # Whatever else is in it: nothing of it is read.
+    path = written(tmp_path, ("form", form), ("tests", "ok"))
+    said = f"form: evidence of form {json.dumps(form)}, and only form {FORM} is read"
+    assert refused(path) == said
 
 
 def test_it_is_of_these_patches_and_no_others(tmp_path: Path) -> None:
@@ -83,6 +105,9 @@ def test_a_key_that_is_missing(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("key", [*SHOWN["tests"][0]])
 def test_a_key_of_a_test_that_is_missing(tmp_path: Path, key: str) -> None:
     assert refused(written(tmp_path, (f"tests.1.{key}", ...))) == f"tests[1].{key} is missing"
+
+
+_OFF = "of a checker that is on, or none of one that is not"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,10 @@ def test_a_key_of_a_test_that_is_missing(tmp_path: Path, key: str) -> None:
         ("tests.0", "ok", "tests[0]: not an object"),
         ("tests.0.base", "broken", "tests[0].base: 'broken' is none of pass, fail, skip, crash"),
         ("tests.0.base_reason", None, "tests[0].base_reason: not a text"),
+        ("debug.0.on", 1, "debug[0].on: neither true nor false"),
+        ("debug.0.symbol", "", "debug[0].symbol: empty"),
+        ("debug.0.why", "x", f"debug[0].why: {_OFF}"),
+        ("debug.1.why", "", f"debug[1].why: {_OFF}"),
         ("reports", {}, "reports: not a list"),
         ("reports.0.tip", 1, "reports[0].tip: neither true nor false"),
         ("reports.0.line", "", "reports[0].line: empty"),
@@ -161,6 +190,7 @@ def test_a_report_that_is_new_and_that_nobody_asked_for_is_a_problem(tmp_path: P
     assert load(written(tmp_path, unasked, ("reports.0.base", True))).proved
     told = written(tmp_path, unasked, ("problems", ["it warns"]), ("verdict", "not proved"))
     assert not load(told).proved
+    SCHEMA.validate(json.loads(told.read_text()))
 
 
 def test_a_proof_that_failed_is_evidence_too(tmp_path: Path) -> None:
@@ -171,6 +201,7 @@ def test_a_proof_that_failed_is_evidence_too(tmp_path: Path) -> None:
         ("tests.0.base", "skip"),
     )
     evidence = load(path)
+    SCHEMA.validate(json.loads(path.read_text()))
     assert not evidence.proved and evidence.named("not proved") == (SHOWN["tests"][0]["name"],)
 
 
@@ -184,7 +215,7 @@ def test_a_crash_on_the_base_can_prove_something(tmp_path: Path) -> None:
 
 def test_a_name_that_stands_there_twice(tmp_path: Path) -> None:
     name = SHOWN["tests"][0]["name"]
-    said = refused(written(tmp_path, ("tests.1.name", name)))
+    said = refused(written(tmp_path, ("tests.1.name", name)), by_schema=False)
     assert said == f"tests: {name} stands there more than once"
 
 
@@ -202,9 +233,16 @@ def test_a_name_that_stands_there_twice(tmp_path: Path) -> None:
 def test_a_file_that_holds_something_else(tmp_path: Path, body: bytes, said: str) -> None:
     path = tmp_path / "evidence.json"
     path.write_bytes(body)
-    assert refused(path).startswith(said)
+    assert refused(path, by_schema=False).startswith(said)
+
+
+def test_a_checker_that_no_kernel_had(tmp_path: Path) -> None:
+    path = written(tmp_path, ("configuration", ["# CONFIG_KASAN is not set"]))
+    assert refused(path, by_schema=False) == (
+        "debug: CONFIG_KASAN is on, and no line of the configuration"
+    )
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    assert refused(tmp_path / "none.json") == "No such file or directory"
-    assert refused(tmp_path) == "Is a directory"
+    assert refused(tmp_path / "none.json", by_schema=False) == "No such file or directory"
+    assert refused(tmp_path, by_schema=False) == "Is a directory"

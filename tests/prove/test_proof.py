@@ -19,6 +19,7 @@ import pytest
 
 from dmabuf_patchgen.prove import evidence as proofs
 from tests.conftest import CHECKOUT, Cli
+from tests.prove.schema import SCHEMA
 
 PFNMAP, MAP_INFO = "dma-buf-pfnmap", "dma-buf-map-info"
 #: Of the tree's own tests: there is no vgem in these kernels.
@@ -46,8 +47,9 @@ def test_both_series_are_proved(
     assert done.returncode == 0, done.stdout + done.stderr
     assert snapshot(linux_612) == before
     said = json.loads(done.stdout)
+    SCHEMA.validate(said)
     evidence = proofs.load(out / "evidence.json")
-    assert evidence.as_dict() == said and evidence.proved
+    assert evidence.as_dict() == said and evidence.proved and not evidence.debug
     skipped = [test.name for test in evidence.tests if proofs.Outcome.SKIP in (test.base, test.tip)]
     assert all(name.startswith(MAY_SKIP) for name in skipped)
     crashed = [test.name for test in evidence.tests if test.base is proofs.Outcome.CRASH]
@@ -217,6 +219,7 @@ def test_sabotage_is_caught(sabotaged: Sabotaged, what: str) -> None:
     done = sabotaged(PFNMAP, template, old, new, *args)
     assert done.returncode == 2, done.stdout + done.stderr
     evidence = json.loads(done.stdout)
+    SCHEMA.validate(evidence)
     assert evidence["verdict"] == "not proved"
     wrong = {one["name"]: one for one in evidence["tests"] if one["why"]}
     assert wrong[test]["verdict"] == verdict, wrong
