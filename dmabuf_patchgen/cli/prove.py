@@ -22,6 +22,11 @@ from dmabuf_patchgen.errors import Exit
 @series_names
 @typed_parameters
 @output_directory("Write evidence, consoles and configuration to a directory.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Boot kernels that check themselves: lockdep, KASAN, kmemleak and more.",
+)
 @click.option("--each-commit", is_flag=True, help="Boot every commit, not first and last only.")
 @click.option(
     "--bisect",
@@ -48,7 +53,7 @@ from dmabuf_patchgen.errors import Exit
     type=Seconds(min=1, max=86400),
     default=300,
     show_default=True,
-    help="How long a boot with its tests may take.",
+    help="How long a boot with its tests may take; with --debug, 8 times that.",
 )
 @click.option(
     "-j",
@@ -65,6 +70,7 @@ def command(
     names: tuple[str, ...],
     typed: tuple[str, ...],
     directory: Path | None,
+    debug: bool,
     each_commit: bool,
     bisect: str | None,
     runner: str,
@@ -106,6 +112,7 @@ def command(
         runner=runner,
         accelerator=accelerator,
         limit=limit,
+        debug=debug,
         each_commit=each_commit,
         bisect=bisect,
         kept=not no_cache,

@@ -67,7 +67,7 @@ class Bootable:
     What a run does is done on a copy of a first build that is kept: one that is killed
     spoils nothing. A run that has another configuration leaves its own first build instead,
     for an older one would have the same objects built by every run.
-    fingerprint: the id of the tree.
+    debug: whether its kernels have checkers; fingerprint: the id of the tree.
     """
 
     def __init__(
@@ -78,11 +78,14 @@ class Bootable:
         touched: frozenset[str],
         progress: Progress,
         jobs: int,
+        *,
+        debug: bool = False,
     ) -> None:
         source, fingerprint = stack.enter_context(cache.source_of(tree))
         # One entry for a directory however its files change: the old one would be of no use.
         name = str(tree.root or fingerprint)
-        what = json.dumps([RECIPE, name, asdict(tools)])
+        # Of kernels with checkers another one, as none of its objects are like those of others.
+        what = json.dumps([RECIPE, name, asdict(tools), *(["debug"] if debug else [])])
         self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))
         self._tree = tree

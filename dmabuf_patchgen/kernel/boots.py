@@ -10,10 +10,10 @@ from typing import Protocol
 
 from dmabuf_patchgen import process
 from dmabuf_patchgen.kernel import accelerator as accelerators
-from dmabuf_patchgen.kernel import cache, initramfs, programs, qemu
+from dmabuf_patchgen.kernel import cache, checkers, initramfs, programs, qemu
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
-from dmabuf_patchgen.kernel.guest import Guest
+from dmabuf_patchgen.kernel.guest import MEMORY, Guest
 from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.kernel.silence import Patience
@@ -42,7 +42,7 @@ class Boots:
 
     limit: seconds for each; busybox: a static one of the architecture; scratch: a directory for
     initramfs and logs; accelerator: kvm or tcg, None for what the host is good for; kept: whether
-    to take what an earlier run booted.
+    to take what an earlier run booted; debug: whether the kernels have checkers.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Boots:
         *,
         accelerator: str | None = None,
         kept: bool = True,
+        debug: bool = False,
     ) -> None:
         self.accelerator = accelerator
         self._architecture = architecture
@@ -65,13 +66,17 @@ class Boots:
         self._progress = progress
         self._kept = kept
         self._busybox = busybox
+        self._debug = debug
+        self._memory = checkers.MEMORY if debug else MEMORY
+        self._arguments = checkers.ARGUMENTS if debug else ()
         self._about = [
             _FORM,
             runner.__name__,
             runner.version(architecture),
             programs.digest(architecture.qemu.program, *(() if runner is qemu else ("vng",))),
             asdict(architecture.qemu),
-            qemu.command_line(architecture, ()),
+            qemu.command_line(architecture, self._arguments),
+            self._memory,
             *(
                 hashlib.sha256(file.read_bytes()).hexdigest()
                 for file in (self._busybox, *initramfs.SCRIPTS.values())
@@ -94,10 +99,11 @@ class Boots:
                 kernel.image,
                 initramfs,
                 accelerator,
-                patience,
+                checkers.patience(patience) if self._debug else patience,
                 self._limit,
                 log=self._scratch / "console.log",
-                arguments=(f"proof_tests={','.join(names)}",),
+                arguments=(*self._arguments, f"proof_tests={','.join(names)}"),
+                memory=self._memory,
                 progress=lambda text: self._progress(f"booted {label}: {text}"),
             )
             return self._runner.boot(guest)

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 #: Fragments below the templates: for every series, and for one.
 COMMON = "common/kselftest.config"
+#: The checkers of a kernel for `prove --debug`, and what they need.
+DEBUG = "common/debug.config"
 OF_SERIES = "kernel.config"
 #: The first line of a .config that this tool wrote, and may write again.
 MARK = "# Written by dmabuf-patchgen config"
 
 _ASSIGNED = re.compile(r'CONFIG_(\w+)=([ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")')
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
+#: Behind the choices of a line: why a tree may have none of them.
+_ABSENT = re.compile(r"\s*\|\s*#\s*(\S[^\"]*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,22 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A line of a fragment. choices: the first that the tree has is meant."""
+    """A line of a fragment. choices: the first that the tree has is meant.
+
+    absent: why a tree may lack all of them, empty if it may not.
+    """
 
     choices: tuple[Symbol, ...]
     place: str
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolResult:
     """What a tree makes of a request. reason: why it got something else, empty if it did not.
 
-    instead_of: symbols that the tree lacks, for which this one was taken.
+    instead_of: symbols that the tree lacks, for which this one was taken; absent: why the tree may
+    lack it, where it does.
     """
 
     name: str
@@ -60,6 +69,7 @@ class SymbolResult:
     reason: str
     place: str
     instead_of: tuple[str, ...]
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Configuration:
         for result in self.results:
             lacking = " nor ".join(result.instead_of)
             remark = f"   this tree has no {lacking}" if lacking else ""
+            remark += f"   {result.absent}" if result.absent else ""
             lines.append(f"  {result.name:{width}} {result.got}{remark}")
         count = len(self.results)
         if not self.failed:
@@ -109,17 +120,23 @@ class Configuration:
 
 
 def requests(
-    environment: Environment, names: Sequence[str], architecture: Architecture
+    environment: Environment,
+    names: Sequence[str],
+    architecture: Architecture,
+    *,
+    debug: bool = False,
 ) -> tuple[Request, ...]:
     """What an architecture and the fragments of some series ask for, each symbol once.
 
+    debug: whether the kernel is to have checkers.
     Raises UserError for a series that is not there, a wrong line, or two that contradict.
     """
     for name in names:
         catalogue.load(environment, name)
     found: dict[tuple[str, ...], Request] = {}
     values: dict[str, tuple[str, str]] = {}
-    for request in _requests_of(environment, names, architecture):
+    checkers = debugging(environment) if debug else ()
+    for request in (*_requests_of(environment, names, architecture), *checkers):
         for symbol in request.choices:
             value, place = values.setdefault(symbol.name, (symbol.value, request.place))
             if value != symbol.value:
@@ -132,20 +149,27 @@ def requests(
     return tuple(found.values())
 
 
+def debugging(environment: Environment) -> tuple[Request, ...]:
+    """What a kernel with checkers is to have besides. Raises UserError for a wrong line."""
+    return tuple(_read(environment.root, DEBUG))
+
+
 def configure(
     environment: Environment,
     tree: KernelTree,
     names: Sequence[str],
     progress: Callable[[str], None] = lambda text: None,
     architecture: Architecture | None = None,
+    *,
+    debug: bool = False,
 ) -> Configuration:
     """What a tree makes of the configuration that some series want, on top of tinyconfig.
 
-    architecture: the one that ARCH names, if not given.
+    architecture: the one that ARCH names, if not given; debug: whether it is to have checkers.
     Raises UserError if fragments or Kconfig are wrong, or for an ARCH that is not known.
     """
     architecture = architecture or architectures.here().chosen()
-    asked = requests(environment, names, architecture)
+    asked = requests(environment, names, architecture, debug=debug)
     # kconfiglib comes with it, and a wrong fragment can be told without.
     from dmabuf_patchgen.kernel import kconfig
 
@@ -169,8 +193,8 @@ def _result(model: "kconfig.Kconfig", request: Request, symbol: Symbol | None) -
         lacking = " nor ".join(one.name for one in request.choices)
         # What is not there is off, as may have been asked.
         wanted_off = all(one.value == "n" for one in request.choices)
-        reason = "" if wanted_off else f"this tree has no {lacking}"
-        return SymbolResult(first.name, first.value, "n", reason, request.place, ())
+        reason = "" if wanted_off or request.absent else f"this tree has no {lacking}"
+        return SymbolResult(first.name, first.value, "n", reason, request.place, (), request.absent)
     got = model.value(symbol.name)
     reason = "" if _same(got, symbol.value) else model.why(symbol.name, symbol.value)
     before = request.choices[: request.choices.index(symbol)]
@@ -246,13 +270,15 @@ def _read(root: Path, name: str) -> Iterator[Request]:
 def _request(line: str, place: str, where: str) -> Request:
     """What a line asks for. place: as it is told; where: as it is found if it is wrong."""
     unset = _UNSET.fullmatch(line)
-    choices = [unset] if unset else _choices(line)
+    absent = None if unset else _ABSENT.search(line)
+    choices = [unset] if unset else _choices(line[: absent.start()] if absent else line)
     if not choices:
         raise UserError(
             f"{where}: no line of a .config: {line!r}",
-            "write CONFIG_A=y, CONFIG_A=y|CONFIG_B=y or # CONFIG_A is not set",
+            "write CONFIG_A=y, CONFIG_A=y|CONFIG_B=y, CONFIG_A=y | # why a tree may lack it, or "
+            "# CONFIG_A is not set",
         )
-    return Request(tuple(map(_symbol, choices)), place)
+    return Request(tuple(map(_symbol, choices)), place, absent[1] if absent else "")
 
 
 def _choices(line: str) -> list[re.Match[str]]:

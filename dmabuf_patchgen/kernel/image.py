@@ -78,7 +78,7 @@ class Kernels:
     kept; the build directory is only opened for something that is not. environment, series:
     whose fragments make the configuration; touched: every file that a state differs in;
     kept: whether to take what an earlier run built; jobs: of make at the same time, 0 for as many
-    as there are processors. A context manager.
+    as there are processors; debug: whether they have checkers. A context manager.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Kernels:
         *,
         kept: bool = True,
         jobs: int = 0,
+        debug: bool = False,
     ) -> None:
         self._environment = environment
         self._tree = tree
@@ -101,6 +102,7 @@ class Kernels:
         self._progress = progress
         self._kept = kept
         self._jobs = jobs
+        self._debug = debug
         self._fresh: set[str] = set()
         self._stack = ExitStack()
         self._build_directory: Bootable | None = None
@@ -108,7 +110,7 @@ class Kernels:
         self.tools = kbuild.toolchain()
         progress(f"reading {tree.label}")
         self.fingerprint = cache.fingerprint(tree)
-        requests = configuration.requests(environment, self._series, architecture)
+        requests = configuration.requests(environment, self._series, architecture, debug=debug)
         self._about = [
             RECIPE,
             self.fingerprint,
@@ -177,7 +179,13 @@ class Kernels:
     def _bootable(self) -> Bootable:
         if self._build_directory is None:
             self._build_directory = Bootable(
-                self._stack, self._tree, self.tools, self._touched, self._progress, self._jobs
+                self._stack,
+                self._tree,
+                self.tools,
+                self._touched,
+                self._progress,
+                self._jobs,
+                debug=self._debug,
             )
             if self._build_directory.fingerprint != self.fingerprint:
                 raise UserError(f"{self._tree.label}: files in it were just changed", "start again")
@@ -201,7 +209,12 @@ class Kernels:
         """Write what kconfiglib makes of the fragments. Raises UserError, with the reason."""
         forest = self._bootable().show(state)
         result = configuration.configure(
-            self._environment, forest, self._series, self._progress, self._architecture
+            self._environment,
+            forest,
+            self._series,
+            self._progress,
+            self._architecture,
+            debug=self._debug,
         )
         if result.failed:
             one = result.failed[0]
@@ -210,7 +223,7 @@ class Kernels:
                 f"{one.name} wants {one.wanted}, got {one.got}: {one.reason}",
                 f"see dmabuf-patchgen config {' '.join(self._series)}",
             )
-        symbols = (f"{_line(one.name, one.wanted)}\n" for one in result.results)
+        symbols = (f"{_line(one.name, one.wanted)}\n" for one in result.results if not one.absent)
         (place / "symbols").write_text("".join(symbols), encoding="utf-8")
         (place / "config").write_text(result.config, encoding="utf-8")
 

@@ -110,8 +110,8 @@ _CUT = re.compile(r"-+\[ cut here \]-+")
 _TRACE_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
 _RULE = re.compile(r"={20,}$")
 #: The program of tests that begins: as the runner says on the console, or guest-timeout in the
-#: kernel's log.
-_TEST = re.compile(rf"# selftests: [^:]+: (\S+)|{re.escape(console.MARK)}running (\S+)$")
+#: kernel's log. Leaks are told after all of them, whoever lost something.
+_TEST = re.compile(rf"# selftests: [^:]+: (\S+)|{re.escape(console.MARK)}(?:running (\S+)|leaks)$")
 #: A place in code: name+0x12/0x34; one behind a question mark is only left on the stack.
 _PLACE = r"([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x[0-9a-f]+"
 _FRAME = re.compile(rf"^\s*(?:\[<[0-9a-f]+>\] )?{_PLACE}(?: \[\w+\])?(?: \(P\))?\s*$")
@@ -194,7 +194,7 @@ def _read(lines: Iterable[str]) -> Iterator[Report]:
     ended = False
     for line in lines:
         if begun := _TEST.search(line[:_LINE]):
-            test = begun[1] or begun[2]
+            test = begun[1] or begun[2] or ""
         text = console.message(line)[:_LINE]
         kind = _kind(text)
         if kind is None:

@@ -4,7 +4,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,21 @@ from dmabuf_patchgen import __version__, process
 from dmabuf_patchgen.check import commits
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import architecture as architectures
-from dmabuf_patchgen.kernel import boots
+from dmabuf_patchgen.kernel import boots, checkers, configuration
 from dmabuf_patchgen.kernel.architecture import Architecture
 from dmabuf_patchgen.kernel.boots import Boots
 from dmabuf_patchgen.kernel.image import Kernels
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Progress
 from dmabuf_patchgen.prove import bisection, comparison, expectation, run
-from dmabuf_patchgen.prove.evidence import Accelerator, Change, Evidence, Result, Runner, Verdict
+from dmabuf_patchgen.prove.evidence import (
+    Accelerator,
+    Change,
+    Checker,
+    Evidence,
+    Result,
+    Runner,
+    Verdict,
+)
 from dmabuf_patchgen.prove.evidence import Kernel as Version
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.prove.run import EXPORTER, ProofRun
@@ -39,11 +47,12 @@ class ProofOptions:
     """What is to be proved, and how.
 
     names: of series; typed: parameters as the user typed them; runner: qemu or vng; accelerator:
-    kvm or tcg, None for what this host is good for; limit: seconds for a boot; each_commit:
-    whether to boot every commit; kept: whether to take what an earlier run built and booted;
-    jobs: of make at the same time, 0 for as many as there are processors; base: the revision that
-    was asked for, None for HEAD; bisect: a shell pattern of tests as PROGRAM:TEST, of which is told
-    with which commit they change.
+    kvm or tcg, None for what this host is good for; limit: seconds for a boot of a kernel without
+    checkers; each_commit: whether to boot every commit; kept: whether to take what an earlier run
+    built and booted; jobs: of make at the same time, 0 for as many as there are processors; base:
+    the revision that was asked for, None for HEAD; bisect: a shell pattern of tests as
+    PROGRAM:TEST, of which is told with which commit they change; debug: whether the kernels have
+    checkers.
     """
 
     names: tuple[str, ...]
@@ -54,19 +63,35 @@ class ProofOptions:
     limit: float = 300
     each_commit: bool = False
     bisect: str | None = None
+    debug: bool = False
     kept: bool = True
     jobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is proved: series rendered on a tree, and what they say of their own tests."""
+    """What is proved: series rendered on a tree, and what they say of their own tests.
+
+    debugging: what is asked for that kernels check themselves, nothing if they need not.
+    """
 
     tree: KernelTree
     options: ProofOptions
     architecture: Architecture
     rendered: Rendered
     expected: Expectations
+    debugging: tuple[configuration.Request, ...]
+
+    def checkers(self, symbols: Collection[str]) -> tuple[Checker, ...]:
+        """What the kernels check themselves by. symbols: that they have, as lines of a .config."""
+        made = []
+        for request in self.debugging:
+            on = next((one for one in request.choices if one.line in symbols), None)
+            first = on or request.choices[0]
+            if first.value != "n":
+                why = "" if on else f"not in Linux {self.tree.version}: {request.absent}"
+                made.append(Checker(f"CONFIG_{first.name}", on is not None, why))
+        return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,14 @@ class Proof:
         ran = f"QEMU {evidence.runner.qemu} ({evidence.runner.accelerator.value})"
         about = (evidence.architecture, evidence.toolchain, ran)
         lines = [f"Linux {evidence.tree.version}, {', '.join(about)}"]
+        if evidence.debug:
+            on = (one.symbol.removeprefix("CONFIG_") for one in evidence.debug if one.on)
+            lines.append(f"  checked by {', '.join(on)}")
+        lines += [
+            f"  {one.symbol.removeprefix('CONFIG_')}: {one.why}"
+            for one in evidence.debug
+            if not one.on
+        ]
         programs = dict.fromkeys(test.name.partition(":")[0] for test in evidence.tests)
         width = max(map(len, programs), default=0)
         for program in programs:
@@ -155,17 +188,19 @@ def prove(
             progress,
             kept=options.kept,
             jobs=options.jobs,
+            debug=options.debug,
         ) as kernels,
     ):
         guests = Boots(
             architecture,
             runner,
-            options.limit,
+            checkers.limit(options.limit) if options.debug else options.limit,
             busybox(architecture),
             scratch,
             progress,
             accelerator=options.accelerator,
             kept=options.kept,
+            debug=options.debug,
         )
         done = ProofRun(kernels, guests, subject.expected, states)
         done.run(each_commit=options.each_commit)
@@ -184,7 +219,8 @@ def _subject(
             "give the revision without it: --base REV",
         )
     expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
-    return _Subject(tree, options, architecture, rendered, expected)
+    debugging = configuration.debugging(environment) if options.debug else ()
+    return _Subject(tree, options, architecture, rendered, expected, debugging)
 
 
 def _contexts(environment: Environment, rendered: Rendered) -> dict[str, dict[str, Any]]:
@@ -217,7 +253,7 @@ def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
             Accelerator(about.accelerator) if about else Accelerator.TCG,
         ),
         configuration=done.symbols,
-        debug=(),
+        debug=subject.checkers(done.symbols),
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
         reports=comparison.reported(done.base_reports, done.tip_reports, expected),
@@ -263,6 +299,8 @@ def _command(tree: KernelTree, options: ProofOptions, kernels: Kernels) -> str:
         words += ["--runner", options.runner]
     if options.accelerator:
         words += ["--accel", options.accelerator]
+    if options.debug:
+        words.append("--debug")
     if options.each_commit:
         words.append("--each-commit")
     if options.bisect:

@@ -285,9 +285,39 @@ def test_fragments_that_contradict_are_refused(tree: Path, tmp_path: Path) -> No
     )
 
 
+def test_what_a_tree_may_lack(tree: Path, tmp_path: Path) -> None:
+    fragment = "CONFIG_BASE=y | # since 9.9\nCONFIG_NO_SUCH=y|CONFIG_NOR_THIS=y|#since 9.9\n"
+    found = planned(tree, tmp_path, fragment)
+    assert not found.failed
+    assert [(one.name, one.got, one.absent) for one in found.results] == [
+        ("BASE", "y", ""),
+        ("NO_SUCH", "n", "since 9.9"),
+    ]
+    assert "NO_SUCH n   since 9.9" in found.table()
+    # One that is there and cannot be set is no symbol that the tree lacks.
+    found = planned(tree, tmp_path, "CONFIG_HEAPS_CMA=y | # since 9.9\n")
+    assert found.failed[0].reason.startswith("DMA_CMA is off")
+
+
+def test_checkers_are_asked_for_besides(tree: Path, tmp_path: Path) -> None:
+    files = {
+        "common/kselftest.config": "CONFIG_BASE=y\n",
+        "common/debug.config": "CONFIG_EITHER=y\n",
+    }
+    environment = tiny.environment(tmp_path / "templates", files)
+    bare = replace(architecture.here().chosen(), config=())
+    for debug, names in ((False, ["BASE"]), (True, ["BASE", "EITHER"])):
+        found = configure(environment, open_tree(tree), ["toy"], architecture=bare, debug=debug)
+        assert [one.name for one in found.results] == names
+
+
 @pytest.mark.parametrize(
-    "line", ["BASE=y", "CONFIG_BASE", "CONFIG_BASE=yes", "CONFIG_A=y|B=y", "CONFIG_A=y|CONFIG_B"]
-)
+    "line",
+    [
+        "BASE=y", "CONFIG_BASE", "CONFIG_BASE=yes", "CONFIG_A=y|B=y", "CONFIG_A=y|CONFIG_B",
+        "CONFIG_A=y|", "CONFIG_A=y|#", "CONFIG_A=y # since 9.9", "| # since 9.9",
+    ],
+)  # fmt: skip
 def test_a_wrong_line_is_told(tree: Path, tmp_path: Path, line: str) -> None:
     with pytest.raises(UserError) as error:
         planned(tree, tmp_path, f"# A comment.\n\n{line}\n")
