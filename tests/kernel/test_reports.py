@@ -171,6 +171,27 @@ def test_recorded_reports(name: str) -> None:
     assert len({one.fingerprint for one in found}) == len(found)
 
 
+#: What both series have the kernel report in proofs, base and tip, of the oldest tree, the newest
+#: and that of reference. Of a function and a program, the logs have the first report alone.
+PROVED = [
+    (Kind.WARNING, "__dma_buf_mmap", "dma-buf-pfnmap-warn"),
+    (Kind.WARNING, "__dma_buf_mmap", "dma-buf-pfnmap-kinds"),
+    (Kind.WARNING, "__dma_buf_mmap", "dma-buf-map-info-claims"),
+    (Kind.WARNING, "dma_buf_export", "dma-buf-map-info-claims"),
+    (Kind.BUG, "vmf_insert_pfn_prot", "dma-buf-pfnmap-fault"),
+]
+
+
+def test_reports_of_recorded_proofs() -> None:
+    prints = set()
+    for series in ("5.10", "6.12", "7.3"):
+        found = reports.read((REPORTS / f"proof-{series}.log").read_text())
+        assert [(one.kind, one.function, one.test) for one in found] == PROVED
+        prints.add(tuple(one.fingerprint for one in found))
+    # The same reports, whatever the tree.
+    assert len(prints) == 1
+
+
 CUT = "------------[ cut here ]------------\n"
 END = "---[ end trace 0000000000000000 ]---\n"
 WARN = "WARNING: CPU: 0 PID: 87 at lib/toy.c:28 refcount_warn_saturate+0xba/0x110\n"
