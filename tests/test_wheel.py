@@ -86,6 +86,11 @@ def test_the_wheel_holds_every_template(wheel: Path) -> None:
     assert inside == outside and outside
 
 
+def test_the_wheel_holds_the_schema_of_evidence(wheel: Path) -> None:
+    name = "dmabuf_patchgen/prove/data/evidence.schema.json"
+    assert zipfile.ZipFile(wheel).read(name) == (CHECKOUT / name).read_bytes()
+
+
 def test_the_wheel_holds_its_licence(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("dist-info/licenses/LICENSES/GPL-2.0-only.txt") for name in names)
