@@ -49,8 +49,13 @@ _FIRST = tuple(
         (Kind.KFENCE, r"BUG: KFENCE: "),
         (Kind.KCSAN, r"BUG: KCSAN: "),
         (Kind.UBSAN, r"UBSAN: "),
-        (Kind.KMEMLEAK, r"unreferenced object 0x"),
-        (Kind.DMA_API, r"(?:\S+ \S+: )?DMA-API: (?!preallocated|debugging|disabled|Memory usage)"),
+        (Kind.KMEMLEAK, r"unreferenced object (?:\(\w+\) )?0x"),
+        (
+            # "Mapped at:" follows the end of a report, and tells where the mapping is from.
+            Kind.DMA_API,
+            r"(?:\S+ \S+: )?DMA-API: (?!preallocated|debugging|disabled|Memory usage|Mapped at:|"
+            r"dma_debug_entry pool|enable driver|switching off)",
+        ),
         (Kind.REFCOUNT, r"refcount_t: "),
         (Kind.LIST, r"list_(?:add|del)(?: double add| corruption)|slist corruption"),
         (Kind.OBJECTS, r"ODEBUG: (?!\d+ of \d+|selftest)"),

@@ -60,6 +60,7 @@ FIRST = [
     (Kind.KFENCE, "BUG: KFENCE: use-after-free read in toy_read+0x40/0x90", "toy_read"),
     (Kind.KCSAN, "BUG: KCSAN: data-race in toy_read+0x40/0x90", "toy_read"),
     (Kind.KMEMLEAK, "unreferenced object 0xffff888003b5a000 (size 64):", "toy_write"),
+    (Kind.KMEMLEAK, "unreferenced object (percpu) 0x607f0b0c (size 64):", "toy_write"),
     (Kind.DMA_API, "DMA-API: toy 0000:00:01.0: device driver frees DMA memory with wrong function",
      "toy_write"),
     (Kind.REFCOUNT, "refcount_t: underflow; use-after-free.", "toy_write"),
@@ -111,6 +112,7 @@ def test_every_kind_is_tested() -> None:
     [
         "DMA-API: preallocated 65536 debug entries",
         "DMA-API: debugging enabled by kernel config",
+        "DMA-API: dma_debug_entry pool grown to 131072 (200%)",
         "ODEBUG: 4 of 4 active objects replaced",
         "toy: INFO: task toy started",
         "kmemleak: Kernel memory leak detector initialized (mem pool available: 15679)",
@@ -208,6 +210,12 @@ WARN = "WARNING: CPU: 0 PID: 87 at lib/toy.c:28 refcount_warn_saturate+0xba/0x11
 def test_a_warning_is_of_the_kind_that_its_text_tells(said: str) -> None:
     found = one(said)
     assert (found.kind, found.function) == (Kind.REFCOUNT, "toy_write")
+
+
+def test_where_a_mapping_is_from_is_no_other_report() -> None:
+    text = "DMA-API: toy toy.0: device driver frees DMA memory with different direction\n"
+    said = f"{CUT}{text}{WARN}{TRACE}{END}DMA-API: Mapped at:\n toy_map+0x1/0x2\n"
+    assert (one(said).kind, one(said).function) == (Kind.DMA_API, "toy_write")
 
 
 def test_a_bug_of_a_corrupt_list_is_of_the_list() -> None:
