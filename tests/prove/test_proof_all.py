@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.debian.sources import Row
 from tests.conftest import CACHE, Cli
+from tests.prove.schema import SCHEMA
 
 SERIES = ("dma-buf-pfnmap", "dma-buf-map-info")
 TIMES = 10
@@ -53,3 +55,20 @@ def test_the_commit_with_which_tests_change(cli: Cli, linux_612: Path) -> None:
     (patch,) = {change["patch"] for change in evidence["changes"]}
     assert 1 < patch <= len(evidence["patch_ids"])
     assert "IOCTL" in evidence["changes"][0]["subject"].upper()
+
+
+def test_on_kernels_that_check_themselves(cli: Cli, debug_row: Row) -> None:
+    """What a checker finds with the series is found without it too, or a test asked for it."""
+    done = cli("-C", debug_row.path, "prove", *SERIES, "--debug", "--json")
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    evidence = json.loads(done.stdout)
+    SCHEMA.validate(evidence)
+    checked = {one["symbol"] for one in evidence["debug"] if one["on"]}
+    assert checked >= {"CONFIG_KASAN", "CONFIG_PROVE_LOCKING", "CONFIG_DEBUG_KMEMLEAK"}
+    lacking = {one["symbol"] for one in evidence["debug"] if not one["on"]}
+    assert lacking == ({"CONFIG_UBSAN_SHIFT"} if debug_row.series == "5.10" else set())
+    for log in ("base.log", "tip.log"):
+        # Each of them did look.
+        said = evidence["logs"][log]
+        assert "kmemleak: Kernel memory leak detector initialized" in said
+        assert "\ndmabuf-patchgen: leaks\n" in said
