@@ -47,7 +47,9 @@ def test_what_is_committed_is_read(kernel: Path, tmp_path: Path) -> None:
 
 def test_all_of_it_is_listed_and_exported(kernel: Path, tmp_path: Path) -> None:
     tree, alone = opened(kernel), opened(tmp_path / "linux")
-    assert bulk.files(tree, ["drivers"]) == bulk.files(alone, ["drivers"])
+    listed, same = (bulk.bulk(one, ["drivers"]) for one in (tree, alone))
+    assert list(listed.files) == list(same.files) and list(listed.files)
+    assert dict(listed.contents(listed.files)) == dict(same.contents(same.files))
 
     def exported(one: KernelTree) -> dict[str, bytes]:
         with cache.source_of(one) as (root, _):
