@@ -619,6 +619,7 @@ def test_one_is_not_as_asked(cli: Cli, tree: Path, tmp_path: Path) -> None:
         "reason": "DMA_CMA is off because HAVE_CMA is off",
         "place": "common/kselftest.config:4",
         "instead_of": [],
+        "absent": "",
     }
 
 
