@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct dma_buf_test_mappings) == 8, "mappings");
 _Static_assert(DMA_BUF_TEST_IOCTL_EXPORT == 0xc020de00, "export");
 _Static_assert(DMA_BUF_TEST_IOCTL_MAPPINGS == 0xc008de01, "mappings");
 _Static_assert(DMA_BUF_TEST_IOCTL_IMPORT == 0x4004de02, "import");
-_Static_assert(DMA_BUF_TEST_REMAP == 0 && DMA_BUF_TEST_ERROR == 4, "mapping");
+_Static_assert(DMA_BUF_TEST_REMAP == 0 && DMA_BUF_TEST_ERROR == 5, "mapping");
 _Static_assert(DMA_BUF_TEST_WRITE_COMBINED == 1, "caching");
 
 int main(void)
