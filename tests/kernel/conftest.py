@@ -23,6 +23,17 @@ def fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def silent_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program by the name of QEMU for x86_64, which no probe finds to be one."""
+    place = tmp_path / "bin" / X86.qemu.program
+    place.parent.mkdir()
+    place.write_text("#!/bin/sh\n")
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place.parent}:{os.environ['PATH']}")
+    return place
+
+
+@pytest.fixture
 def lie(fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Puts a script in the place of QEMU; tells where its last arguments can be read."""
 

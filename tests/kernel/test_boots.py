@@ -1,51 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A boot is done once, and again when anything that it came from is another."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dmabuf_patchgen.kernel import architecture, boots, cache, image
-from dmabuf_patchgen.kernel.architecture import Architecture
-from dmabuf_patchgen.kernel.console import Boot, BootStatus
-from dmabuf_patchgen.kernel.guest import Guest
+from dmabuf_patchgen.kernel.console import BootStatus
 from tests import damage
+from tests.kernel.runner import Runner
 
 Booted = Callable[..., int]
 
 
-class Runner:
-    """Boots guests that say something, and counts them."""
-
-    __name__ = "runner"
-
-    def __init__(self) -> None:
-        self.booted = 0
-        self.ends = BootStatus.POWER_OFF
-
-    def version(self, _: Architecture, /) -> str:
-        return "1"
-
-    def boot(self, guest: Guest) -> Boot:
-        self.booted += 1
-        return Boot("all is well\n", self.ends, 1.0, "qemu 1", guest.accelerator)
-
-
 @pytest.fixture
-def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program by the name of QEMU for x86_64, which no probe finds to be one."""
-    place = tmp_path / "bin/qemu-system-x86_64"
-    place.parent.mkdir()
-    place.write_text("#!/bin/sh\n")
-    place.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{place.parent}:{os.environ['PATH']}")
-    return place
-
-
-@pytest.fixture
-def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qemu: Path) -> Booted:
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_qemu: Path) -> Booted:
     """Boots a kernel that says something; how often a guest was run up to now."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runner = Runner()
@@ -63,7 +33,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qemu: Path) -> Boote
             guests.boot("base", image.Kernel(tmp_path, key), tests, ["a:b"]).console
             == "all is well\n"
         )
-        return runner.booted
+        return len(runner.guests)
 
     return run
 
@@ -72,9 +42,11 @@ def test_the_same_input_is_booted_once(booted: Booted) -> None:
     assert [booted(), booted(), booted("another"), booted("another")] == [1, 1, 2, 2]
 
 
-def test_another_emulator_of_the_same_version_boots_again(booted: Booted, qemu: Path) -> None:
+def test_another_emulator_of_the_same_version_boots_again(
+    booted: Booted, silent_qemu: Path
+) -> None:
     booted()
-    qemu.write_text("#!/bin/sh\n:\n")
+    silent_qemu.write_text("#!/bin/sh\n:\n")
     assert booted() == 2
 
 

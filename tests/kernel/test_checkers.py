@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernels that check themselves: what they are asked to have, and what their guests get."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from dmabuf_patchgen.kernel import architecture, boots, checkers, configuration, image, reports
-from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.guest import MEMORY, Guest
 from dmabuf_patchgen.kernel.initramfs import SCRIPTS
 from dmabuf_patchgen.kernel.reports import Kind
 from dmabuf_patchgen.kernel.silence import Patience
 from dmabuf_patchgen.render.environment import Environment
+from tests.kernel.runner import Runner
 
 #: What a demanding reader of dma-buf patches has switched on.
 WANTED = {
@@ -37,30 +34,20 @@ def test_the_checkers_are_asked_for() -> None:
 
 
 @pytest.fixture
-def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Booted:
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_qemu: Path) -> Booted:
     """Boots a kernel, with checkers or without; the guest that it is."""
-    program = tmp_path / "bin/qemu-system-x86_64"
-    program.parent.mkdir()
-    # It runs no probe, and so says nothing for KVM.
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tests = image.Tests(tmp_path, "tests")
     tests.directory.mkdir()
-    guests: list[Guest] = []
-
-    def boot(guest: Guest) -> Boot:
-        guests.append(guest)
-        return Boot("", BootStatus.POWER_OFF, 1.0, "qemu 1", guest.accelerator)
-
-    runner: Any = SimpleNamespace(__name__="runner", version=lambda _: "1", boot=boot)
+    runner = Runner()
 
     def run(*, debug: bool) -> Guest:
-        x86, log = architecture.here().named("x86_64"), print
-        made = boots.Boots(x86, runner, 9, program, tmp_path, log, accelerator="tcg", debug=debug)
-        made.boot("base", image.Kernel(tmp_path, "kernel"), tests, ["a:b"])
-        return guests[-1]
+        guests = boots.Boots(
+            architecture.here().named("x86_64"), runner, 9, silent_qemu, tmp_path, print,
+            accelerator="tcg", debug=debug,
+        )  # fmt: skip
+        guests.boot("base", image.Kernel(tmp_path, "kernel"), tests, ["a:b"])
+        return runner.guests[-1]
 
     return run
 

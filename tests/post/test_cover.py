@@ -21,6 +21,7 @@ from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
 from tests.conftest import CHECKOUT
 from tests.prove.test_evidence import SHOWN
+from tests.render.releases import CMA_FAULTS_PAGES
 
 PFNMAP, MAP_INFO = "dma-buf-pfnmap", "dma-buf-map-info"
 CHECKS = ("checkpatch", "kernel-doc", "build", "sparse", "kselftest")
@@ -31,21 +32,9 @@ PARAMETERS: tuple[Mapping[str, str], ...] = (
 )
 
 #: A CMA heap that hands pages to the fault handler, as that of 6.1 did.
-CMA_HEAP = b"""\
-static vm_fault_t cma_heap_vm_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct cma_heap_buffer *buffer = vma->vm_private_data;
-
-	if (vmf->pgoff > buffer->pagecount)
-		return VM_FAULT_SIGBUS;
-
-	vmf->page = buffer->pages[vmf->pgoff];
-	get_page(vmf->page);
-
-	return 0;
-}
-
+CMA_HEAP = (
+    CMA_FAULTS_PAGES
+    + b"""
 static int cma_heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	vma->vm_ops = &dma_heap_vm_ops;
@@ -59,6 +48,7 @@ static struct dma_buf *cma_heap_allocate(void)
 	exp_info.flags = fd_flags;
 }
 """
+)
 
 
 def evidence(root: Path, **changed: Any) -> Evidence:
