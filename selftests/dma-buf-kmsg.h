@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,9 +17,24 @@
 #define CLEAR_WARN_ONCE "/sys/kernel/debug/clear_warn_once"
 #define TAINTED "/proc/sys/kernel/tainted"
 #define PANIC_ON_WARN "/proc/sys/kernel/panic_on_warn"
+#define WARN_LIMIT "/proc/sys/kernel/warn_limit"
 
 /* Documentation/admin-guide/tainted-kernels.rst: the kernel has warned. */
 #define TAINT_WARN 512
+
+/* Whether the kernel has a setting, and it is not 0. */
+static inline bool is_set(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	unsigned int value = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%u", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
 
 /**
  * warning_missing() - what a test that makes the kernel warn needs
@@ -27,16 +43,11 @@
  */
 static inline const char *warning_missing(void)
 {
-	FILE *file = fopen(PANIC_ON_WARN, "r");
-	int panics = 0;
-
-	/* Without the file the kernel has no such setting. */
-	if (!file)
-		return NULL;
-	if (fscanf(file, "%d", &panics) != 1)
-		panics = 0;
-	fclose(file);
-	return panics ? "0 in " PANIC_ON_WARN : NULL;
+	if (is_set(PANIC_ON_WARN))
+		return "0 in " PANIC_ON_WARN;
+	if (is_set(WARN_LIMIT))
+		return "0 in " WARN_LIMIT;
+	return NULL;
 }
 
 /**
