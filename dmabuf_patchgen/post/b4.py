@@ -142,7 +142,9 @@ def workbench(
         # Only here, where the configuration that it leaves behind is thrown away.
         bench.git("config", "core.sparseCheckout", "true")
         (path / ".git/info").mkdir(exist_ok=True)
-        wanted = "".join(f"/{posixpath.join(tree.prefix, name)}\n" for name in _FILES)
+        # Its lines are patterns, gitignore(5).
+        prefix = re.sub(r"([\\*?\[])", r"\\\1", tree.prefix)
+        wanted = "".join(f"/{posixpath.join(prefix, name)}\n" for name in _FILES)
         (path / ".git/info/sparse-checkout").write_bytes(os.fsencode(wanted))
         bench.git("update-ref", f"refs/heads/{branch}", tip)
         bench.git("read-tree", "-m", "-u", "HEAD")

@@ -64,8 +64,10 @@ def must_be_free(repo: Path, name: str) -> str | None:
     if git.git(repo, "check-ref-format", "--branch", name, check=False).returncode:
         raise UserError(f"{name!r} is no name of a branch", "git check-ref-format(1) has the rules")
     for worktree in git.git(repo, "worktree", "list", "--porcelain").exact.split("\n\n"):
-        if f"branch refs/heads/{name}" in worktree.splitlines():
-            where = worktree.splitlines()[0].removeprefix("worktree ")
+        # Names may have what str.splitlines() takes for the end of a line.
+        first, *about = worktree.split("\n")
+        if f"branch refs/heads/{name}" in about:
+            where = first.removeprefix("worktree ")
             raise UserError(
                 f"branch {name} is checked out in {where}",
                 "choose another name, or check something else out there",
@@ -74,7 +76,8 @@ def must_be_free(repo: Path, name: str) -> str | None:
     listed = git.git(
         repo, "for-each-ref", "--count=2", "--format=%(refname) %(objectname)", f"refs/heads/{name}"
     ).exact
-    found = dict(line.removeprefix("refs/heads/").split(" ") for line in listed.splitlines())
+    lines = listed.split("\n")[:-1]
+    found = dict(line.removeprefix("refs/heads/").split(" ") for line in lines)
     there = found.pop(name, None)
     above = [str(part) for part in PurePosixPath(name).parents[:-1] if tip(repo, str(part))]
     for other in [*above, *found]:

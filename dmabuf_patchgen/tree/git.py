@@ -22,7 +22,8 @@ PLAIN_DIFF = ("--no-ext-diff", "--no-textconv")
 #: git format-patch with all that a configuration could change, so that any user's git gives the
 #: same bytes (git-format-patch(1), git-config(1): format.*, diff.*).
 FORMAT_PATCH = (
-    "-c", "diff.suppressBlankEmpty=false", "format-patch", "--zero-commit", "--full-index",
+    "-c", "diff.suppressBlankEmpty=false", "-c", "core.quotePath=false",
+    "format-patch", "--zero-commit", "--full-index",
     "--no-signature", "--no-thread", "--no-attach", "--no-base", "--subject-prefix=PATCH",
     "--no-cover-letter", "-U3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/",
     "--no-to", "--no-cc", "--no-add-header", "--no-notes", "--no-renames", "--no-color",

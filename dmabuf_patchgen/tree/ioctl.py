@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dmabuf_patchgen.tree import constant
 from dmabuf_patchgen.tree.c import CFile
-from dmabuf_patchgen.tree.tokens import line_number, line_text, shown
+from dmabuf_patchgen.tree.tokens import line_number, line_text
 
 _DEFINED = re.compile(r"([A-Za-z_]\w*)(?:\(([^)]*)\))?")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -111,7 +111,9 @@ class _Header:
         return Ioctls(
             tuple(one for _, one in sorted(taken, key=lambda pair: pair[0])),
             tuple(
-                f"{line_number(body, at)}: {shown(line_text(body, at))[0]}" for at in sorted(unread)
+                # Whole: a message cuts it, and says so.
+                f"{line_number(body, at)}: {line_text(body, at).decode(errors='backslashreplace')}"
+                for at in sorted(unread)
             ),
         )
 

@@ -37,15 +37,16 @@ def relative(mail: bytes, prefix: str) -> bytes:
     if not prefix:
         return mail
     lines = mail.split(b"\n")
-    named = [number for number in _outside_hunks(lines) if lines[number].startswith(_NAMES)]
-    below = re.compile(rb"(^| [ab]/|(?:from|to) )" + re.escape(os.fsencode(prefix)) + rb"/")
+    outside = _outside_hunks(lines)
+    named = [number for number in outside if lines[number].startswith(_NAMES)]
+    below = re.compile(rb"( [ab]/|(?:from|to) )" + re.escape(os.fsencode(prefix)) + rb"/")
     beside = [number for number in named if not below.search(lines[number])]
     if len(beside) == len(named):
         return mail
     if beside:
         path = lines[beside[0]].decode(errors="replace").split("/", 1)[-1].split(" b/")[0]
         raise UserError(f"{path} is not in {prefix}, and a patch of a kernel changes the kernel")
-    for number in _outside_hunks(lines):
+    for number in outside:
         # What is above the first file is the message.
         if number >= named[0] and lines[number].startswith((*_NAMES, *_RENAMES)):
             lines[number] = below.sub(rb"\1", lines[number])
@@ -56,13 +57,16 @@ def _outside_hunks(lines: list[bytes]) -> list[int]:
     """Numbers of the lines of a patch that are not part of what a file has."""
     found = []
     old = new = 0
+    # A message may quote a hunk.
+    begun = False
     for number, line in enumerate(lines):
         if old > 0 or new > 0:
             sign = line[:1].strip()
             old -= sign in (b"", b"-")
             new -= sign in (b"", b"+")
-        elif hunk := _HUNK.match(line):
+        elif begun and (hunk := _HUNK.match(line)):
             old, new = (1 if count is None else int(count) for count in hunk.groups())
         else:
+            begun = begun or line.startswith(_NAMES[:2])
             found.append(number)
     return found

@@ -14,7 +14,8 @@ from tests.conftest import CACHE
 from tests.developer import BRANCH, SUBJECTS, Developer, Post, post_office
 from tests.repos import git
 
-PREFIX = "vendor/linux"
+#: A pattern to what git reads as one.
+PREFIX = "vendor/linux[1]"
 
 
 @pytest.fixture
@@ -89,7 +90,8 @@ def test_checks_of_the_configuration_find_the_kernel(developer: Developer, tmp_p
     """The command that b4 is told to run gets each patch, where -C PREFIX names the kernel."""
     log = tmp_path / "log"
     check = tmp_path / "check"
-    check.write_text(f"#!/bin/sh\nls {PREFIX}/Kbuild {PREFIX}/Kconfig >>{log} && cat >/dev/null\n")
+    names = f"'{PREFIX}/Kbuild' '{PREFIX}/Kconfig'"
+    check.write_text(f"#!/bin/sh\nls {names} >>{log} && cat >/dev/null\n")
     check.chmod(0o755)
     git(developer.repo, "config", "b4.prep-perpatch-check-cmd", str(check))
     developer.prep()

@@ -390,7 +390,7 @@ def test_no_name_of_a_branch(toy: Toy, tmp_path: Path, identity: str, name: str)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("other", ["b4", "b4/toy/v2"])
+@pytest.mark.parametrize("other", ["b4", "b4/toy/v2", "b4/toy/v\N{LINE SEPARATOR}2"])
 def test_a_branch_in_the_way(
     toy: Toy, tmp_path: Path, identity: str, other: str, packed: bool
 ) -> None:
@@ -402,7 +402,8 @@ def test_a_branch_in_the_way(
     out = tmp_path / "out"
     said = refused(toy, repo, "-o", str(out))
     assert said == (
-        f"branch {other} is in the way: git has no room for {BRANCH} beside it; choose another name"
+        f"branch {' '.join(other.split())} is in the way: git has no room for {BRANCH} beside it; "
+        "choose another name"
     )
     assert not out.exists()
 

@@ -11,7 +11,7 @@ from tests.conftest import Cli
 from tests.repos import git
 from tests.tiny import Toy
 
-PREFIX = "vendor/a linux"
+PREFIX = "vendor/ä linux"
 CHANGED = ("drivers/dma-buf/Makefile", "drivers/dma-buf/dma-buf.c", "drivers/dma-buf/dma-toy.c")
 
 

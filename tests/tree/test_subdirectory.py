@@ -124,6 +124,13 @@ def test_a_patch_of_the_repository_becomes_one_of_the_kernel() -> None:
     assert relative(MAIL, "") == MAIL
 
 
+def test_a_hunk_in_the_message_hides_nothing() -> None:
+    quoted = b"\n@@ -10,70 +10,60 @@ it was\n---\n vendor"
+    mail = MAIL.replace(b"\n---\n vendor", quoted)
+    assert mail != MAIL
+    assert relative(mail, PREFIX) == relative(MAIL, PREFIX).replace(b"\n---\n vendor", quoted)
+
+
 def test_what_changes_more_than_the_kernel_is_refused() -> None:
     more = MAIL + b"diff --git a/README b/README\n--- a/README\n+++ b/README\n"
     with pytest.raises(UserError, match="README is not in vendor/linux"):
