@@ -3,6 +3,7 @@
 
 import hashlib
 import marshal
+import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -18,13 +19,18 @@ from dmabuf_patchgen import kept
 
 #: So many are kept at most: several times those that there are of one directory of templates.
 _MOST = 500
+#: So many directories of templates have a file: that of the product, and those of their authors.
+_DIRECTORIES = 20
+#: Code of another Python is none, and cannot even be read safely.
+_MADE_BY = f"{sys.version} {__version__}"
 
 
 class Compiled(BytecodeCache):
     """Templates and expressions as code, all of them in one file.
 
-    Each is known by a hash of its name, its source and of the Python and Jinja that compiled it.
-    A file that is damaged counts as none. most: so many are kept, of which not all are asked for.
+    Each is known by a hash of its name and its source. The file is one of the Python and Jinja
+    that compiled them, see place(). One that is damaged counts as none.
+    most: so many are kept, of which not all are asked for.
     """
 
     def __init__(self, place: Path, most: int = _MOST) -> None:
@@ -55,13 +61,18 @@ class Compiled(BytecodeCache):
             held = self._codes
             if len(held) > self._most:
                 held = {key: code for key, code in held.items() if key in self._asked}
-            kept.save(self._place, marshal.dumps(held))
+            kept.save(self._place, marshal.dumps(held), siblings=_DIRECTORIES)
             self._grown = False
 
 
+def place(cache: Path, root: Path) -> Path:
+    """The file for a directory of templates."""
+    about = os.fsencode(root.absolute()) + b"\0" + _MADE_BY.encode()
+    return cache / "templates" / hashlib.sha256(about).hexdigest()
+
+
 def _key(bucket: Bucket) -> bytes:
-    about = f"{sys.version} {__version__} {bucket.key} {bucket.checksum}"
-    return hashlib.sha256(about.encode()).digest()
+    return hashlib.sha256(f"{bucket.key} {bucket.checksum}".encode()).digest()
 
 
 def expression(environment: Environment, source: str) -> TemplateExpression:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import textwrap
 import tomllib
 import traceback
@@ -168,9 +166,8 @@ class Environment:
 
 def _kept(root: Path) -> compiled.Compiled | None:
     """Where compiled templates of a directory are kept; nowhere for who has no home."""
-    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()
     try:
-        return compiled.Compiled(xdg.cache() / "templates" / name)
+        return compiled.Compiled(compiled.place(xdg.cache(), root))
     except RuntimeError:
         return None
 
