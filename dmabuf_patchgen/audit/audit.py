@@ -73,8 +73,8 @@ def _judged(entries: Entries, jobs: list[Job]) -> list[Entry]:
 
 
 def _key(listing: str, version: str) -> str:
-    """The name of a kept audit: of the files, and of the code that judges them."""
-    state = hashlib.sha256(f"{listing}\0{version}\0{record.VERSION}\0".encode())
+    """The name of a kept audit: of the files, and of the code that reads and judges them."""
+    state = hashlib.sha256(f"{listing}\0{version}\0".encode())
     state.update(_code().encode())
     return state.hexdigest()
 
@@ -82,6 +82,6 @@ def _key(listing: str, version: str) -> str:
 @cache
 def _code() -> str:
     state = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in (Path(bulk.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
         state.update(path.read_bytes())
     return state.hexdigest()

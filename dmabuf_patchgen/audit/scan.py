@@ -12,17 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from dmabuf_patchgen.audit import forked
 from dmabuf_patchgen.audit.definitions import Definitions, Initialiser, heads
+from dmabuf_patchgen.audit.forked import Part, Result
 from dmabuf_patchgen.audit.places import CLOSE
 from dmabuf_patchgen.audit.takers import taken
 from dmabuf_patchgen.audit.verdict import Taken
 from dmabuf_patchgen.tree import bulk
-
-Part = TypeVar("Part")
-Result = TypeVar("Result")
 
 #: Types whose instances are entries, or are needed to follow one; of the first, others may be.
 _TYPES = (

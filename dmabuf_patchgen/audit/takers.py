@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from string import ascii_letters, digits
 
 from dmabuf_patchgen.audit.definitions import Definitions
 from dmabuf_patchgen.audit.verdict import Taken
@@ -21,6 +22,7 @@ _TAKES = re.compile(r"(?:get|pin)_user_pages(?:_fast|_remote|_unlocked|_longterm
 _LOOKING = (b"follow_p", b"vaddr_frames")
 _TAKING = b"_user_pages"
 _CALLED = re.compile(r"\w*\s*\(")
+_WORD = f"{ascii_letters}{digits}_"
 _EXPORT = re.compile(r"\bdma_buf_export\s*\(")
 #: Files that define these functions, and so name them.
 _OWN = frozenset(
@@ -64,9 +66,9 @@ def _calls(plain: str, words: Sequence[str]) -> list[tuple[str, int]]:
         at = plain.find(word)
         while at >= 0:
             called = _CALLED.match(plain, at)
-            before = re.search(r"\w*$", plain[max(0, at - 40) : at])
-            if called and before:
-                start = at - len(before.group())
+            if called:
+                before = plain[max(0, at - 40) : at]
+                start = at - (len(before) - len(before.rstrip(_WORD)))
                 name = plain[start : called.end() - 1].rstrip()
                 if name in _LOOKUPS or _TAKES.fullmatch(name):
                     found[start] = name

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dmabuf_patchgen import __version__
-from dmabuf_patchgen.check import checks as all_checks
 from dmabuf_patchgen.check.report import Report, Run
 from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.kernel import cache, kbuild
@@ -26,9 +25,7 @@ class Checks(Protocol):
     ) -> Report: ...
 
 
-def check(
-    tree: GitTree, patches: Sequence[Patch], progress: Progress, checks: Checks = all_checks.check
-) -> Report:
+def check(tree: GitTree, patches: Sequence[Patch], progress: Progress, checks: Checks) -> Report:
     """What checks find in a series; from the last time if nothing changed since.
 
     Only a series without findings is kept, as its report says all there is in few words.

@@ -156,7 +156,7 @@ def source_of(tree: KernelTree) -> Iterator[tuple[Path, str]]:
     if not seal.holds(final, name):
         with locked(final):
             if not seal.holds(final, name):
-                _export(tree.as_objects(), final)
+                _export(tree.as_revision("", ""), final)
     # Shared, so that no other run evicts the tree that this one links to.
     with locked(final, shared=True):
         if not final.is_dir():

@@ -194,7 +194,7 @@ def loaded(tree: KernelTree, architecture: Architecture) -> Iterator[Kconfig]:
             paths.must_execute(tree.root, "have the tree elsewhere: Kconfig runs its scripts")
         else:
             paths.must_execute(scratch, elsewhere)
-            _export(tree.as_objects(), root)
+            _export(tree.as_revision("", ""), root)
         work = scratch / "work"
         work.mkdir()
         with _surroundings(work, _variables(tree, root, architecture, tools)):

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dmabuf_patchgen.check import checks as all_checks
 from dmabuf_patchgen.check import verdict
 from dmabuf_patchgen.check.commits import patch_ids
 from dmabuf_patchgen.check.report import Report
@@ -108,7 +107,7 @@ def plan(
     options: PrepOptions,
     progress: Callable[[str], None],
     *,
-    checks: Checks = all_checks.check,
+    checks: Checks,
     dry_run: bool = False,
 ) -> Plan:
     """Work out all of a series, and write nothing but objects that nothing points to.

@@ -124,7 +124,7 @@ def bulk(tree: KernelTree, tops: Sequence[str], few: int = _FEW) -> Bulk:
     """
     if tree.root is not None:
         return _Directory(tree.root, tops)
-    return _Revision(tree.as_objects(), tops, few)
+    return _Revision(tree.as_revision("", ""), tops, few)
 
 
 class _Directory(Bulk):
@@ -268,7 +268,7 @@ class _Revision(Bulk):
         )  # fmt: skip
         # What it cannot read it tells and passes over: contents() tells why.
         unreadable = set(re.findall(r"unable to read ([0-9a-f]+)", done.stderr.decode("latin-1")))
-        if done.returncode > 1 and not unreadable:
+        if done.returncode not in (0, 1) and not unreadable:
             raise UserError(f"{self._tree.repo}: git grep failed: {git.words(done)}", "git fsck")
         head = len(self.id) + 1
         having = {os.fsdecode(name)[head:] for name in done.stdout.split(b"\0") if name}
@@ -306,7 +306,7 @@ def _read_into(view: memoryview, place: str) -> int:
 def _on_disk(place: str) -> bytes | str:
     """The content of a file, or the reason why it has none."""
     try:
-        with os.fdopen(os.open(place, _READING), "rb", buffering=0) as file:
+        with open(place, "rb", buffering=0, opener=lambda path, _: os.open(path, _READING)) as file:
             body = file.read(LARGEST + 1)
     except OSError as error:
         return error.strerror or "cannot be read"

@@ -110,10 +110,6 @@ class KernelTree(Tree):
         why: what cannot be had without one, hint: what to do then. Raises UserError.
         """
 
-    @abstractmethod
-    def as_objects(self) -> "GitTree":
-        """Itself, where its files are a repository's objects, to export them. Raises UserError."""
-
 
 class GitTree(KernelTree):
     """The tree of a commit, read from the repository's objects.
@@ -205,9 +201,6 @@ class GitTree(KernelTree):
     def as_revision(self, why: str, hint: str) -> "GitTree":
         return self
 
-    def as_objects(self) -> "GitTree":
-        return self
-
     def close(self) -> None:
         """End the git process that reads objects."""
         self._objects.close()
@@ -296,9 +289,6 @@ class DirectoryTree(KernelTree):
 
     def as_revision(self, why: str, hint: str) -> GitTree:
         raise UserError(f"{self.label}: not a git repository{why}", hint)
-
-    def as_objects(self) -> GitTree:
-        raise UserError(f"{self.label}: not a git repository, so there is nothing to export")
 
     def names(self, path: str) -> tuple[str, ...]:
         found = self._found(path)
@@ -406,10 +396,11 @@ def _root_of(tree: KernelTree) -> str:
     hint = "-C names the root of a kernel tree, --base a revision of it"
     if tree.commit is None:
         return hint
-    found = [name for name in subdirectory.kernels(tree.place, tree.commit) if name]
+    repo = tree.as_revision("", "").repo
+    found = [name for name in subdirectory.kernels(repo, tree.commit) if name]
     if not found:
         return hint
-    at = tree.place / found[0]
+    at = repo / found[0]
     how = f"-C {at}" if at.is_dir() else "check it out, git worktree add, and -C names it there"
     return f"there is one in {found[0]}: {how}"
 

@@ -119,6 +119,7 @@ def test_the_flags_are_in_the_newer_of_two_trees_of_debian(oldest_61: Path) -> N
 
 
 def _one_state_is_not_enough(old: Path, new: Path, fix: Fix) -> None:
-    """What Debian offers changes: then there is nothing to compare, which is told."""
-    if has(old, fix) or not has(new, fix):
-        pytest.skip(f"{fix.commit} is not between {old.name} and {new.name}, which Debian offers")
+    """What Debian offers changes: once the oldest has the fix, there is nothing to compare."""
+    assert has(new, fix), f"{fix.commit} is not in {new.name}, or is written in another way there"
+    if has(old, fix):
+        pytest.skip(f"{old.name}, the oldest that Debian offers, has {fix.commit} already")

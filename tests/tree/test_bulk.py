@@ -2,6 +2,7 @@
 """A directory and a revision have the same files with the same words, wherever they are read."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import bulk
 from dmabuf_patchgen.tree.bulk import Bulk, Words
 from dmabuf_patchgen.tree.source import open_tree
-from tests import repos, tiny
+from tests import repos, tiny, tools
 
 WORDS = Words((b"needle_a", b"other"), (b"needle", b"other"))
 TOPS = ("drivers", "include", "nowhere")
@@ -113,6 +115,30 @@ def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(root: Path) -> None:
     (root / "drivers/a.c").unlink()
     os.mkfifo(root / "drivers/a.c")
     assert found(bulk.bulk(open_tree(root), TOPS)) == (sorted(HAVING), {})
+
+
+def test_a_directory_in_the_place_of_a_file_leaves_nothing_open(root: Path) -> None:
+    committed(root)
+    (root / "drivers/a.c").unlink()
+    (root / "drivers/a.c").mkdir()
+    files = bulk.bulk(open_tree(root), TOPS)
+    assert found(files) == (sorted(HAVING), {})
+    before = [*Path("/proc/self/fd").iterdir()]
+    assert dict(files.contents(sorted(HAVING))) == HAVING
+    assert len([*Path("/proc/self/fd").iterdir()]) == len(before)
+
+
+def test_a_git_that_is_killed_finds_not_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = objects_alone(root)
+    real = shutil.which("git")
+    tools.put(
+        tmp_path / "bin", "git", f'case " $* " in *" grep "*) kill -9 $$;; esac\nexec {real} "$@"'
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(UserError, match="git grep failed"):
+        found(bulk.bulk(open_tree(place), TOPS, 0))
 
 
 def test_the_environment_does_not_change_what_is_found(
