@@ -32,7 +32,7 @@ def test_the_branch_has_all_of_the_repository(kernel: Path, toy: Toy, tmp_path: 
         assert done.returncode == 0, done.stderr
     # In it the kernel is as it would be by itself, and the rest as it was.
     assert git(kernel, "rev-parse", f"topic:{PREFIX}") == git(alone, "rev-parse", "topic:")
-    changed = git(kernel, "diff", "--name-only", "master", "topic~1").splitlines()
+    changed = git(kernel, "diff", "-z", "--name-only", "master", "topic~1").split("\0")[:-1]
     assert changed == [f"{PREFIX}/{path}" for path in CHANGED]
     assert git(kernel, "status", "--porcelain") == ""
     assert git(kernel, "merge-base", "topic", "master") == git(kernel, "rev-parse", "master")
@@ -41,7 +41,7 @@ def test_the_branch_has_all_of_the_repository(kernel: Path, toy: Toy, tmp_path: 
 def test_patches_are_those_of_the_branch(kernel: Path, toy: Toy, tmp_path: Path) -> None:
     done = toy("-C", kernel, "render", "toy", "--branch", "topic", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "paths are from the repository's root, below vendor/a linux: " in done.stdout
+    assert f"paths are from the repository's root, below {PREFIX}: " in done.stdout
     git(kernel, "checkout", "-q", "-b", "applied")
     patches = sorted((tmp_path / "out").glob("*.patch"))
     who = ("-c", "user.name=T", "-c", "user.email=t@example.org")
