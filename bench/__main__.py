@@ -27,6 +27,8 @@ MEMORY = 150
 def main() -> int:
     """Measure everything and print the table."""
     process.require("spatch")
+    # An installed package has its modules compiled, as b4 has.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     bin_directory = Path(sys.executable).parent
     ours, b4 = str(bin_directory / "dmabuf-patchgen"), str(bin_directory / "b4")
     source = sources.fetch("6.12")

@@ -83,7 +83,8 @@ def misplaced(error: click.UsageError) -> UserError | None:
     metavar="TREE",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Kernel tree: a git repository, bare or not, or an unpacked source. Default: here.",
+    help="Kernel tree: a git repository, bare or not, the directory of a kernel in one, or an "
+    "unpacked source. Default: here.",
 )
 @click.option("--base", metavar="REV", help="Revision that a git tree is read at. Default: HEAD.")
 @click.option("-v", "--verbose", is_flag=True, help="Show each command that is run.")
