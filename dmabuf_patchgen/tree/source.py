@@ -350,17 +350,20 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
         raise UserError(f"{where}: no such directory", "-C names a kernel tree")
     where = where.resolve()
     unpacked = _is_kernel(where) and not os.path.lexists(where / ".git")
-    repo = None if unpacked else git.toplevel(where)
-    tree: KernelTree
-    within = _within(where, base) if unpacked else None
-    if within:
-        tree = within
-    elif repo is None:
+    try:
+        repo = git.toplevel(where)
+    except UserError:
+        # That git cannot read what is around an unpacked source is nothing to that.
+        if not unpacked:
+            raise
+        repo = None
+    tree: KernelTree | None = _within(repo, where, base) if repo else None
+    if tree is None and repo and not unpacked:
+        tree = GitTree(repo, "HEAD" if base is None else base)
+    if tree is None:
         if base is not None:
             raise UserError(f"{where}: --base needs a git repository, and this is a directory")
         tree = DirectoryTree(where)
-    else:
-        tree = GitTree(repo, "HEAD" if base is None else base)
     wanted = {"Kbuild": "not a kernel tree", "drivers/dma-buf/dma-buf.c": "no dma-buf"}
     for path, what in wanted.items():
         if not tree.exists(path):
@@ -368,18 +371,13 @@ def open_tree(where: Path, base: str | None = None) -> KernelTree:
     return tree
 
 
-def _within(where: Path, base: str | None) -> GitTree | None:
-    """The tree of an unpacked kernel that a repository around it has committed.
+def _within(repo: Path, where: Path, base: str | None) -> GitTree | None:
+    """The kernel that the repository around a directory has committed there, checked out or not.
 
-    None where no repository has: an unpacked source inside some other project's is no
-    revision of that. Raises UserError if it is committed, but not in the revision asked for.
+    None where it has none: an unpacked source inside some other project's is no revision of
+    that. Raises UserError if it is committed, but not in the revision asked for.
     """
-    try:
-        repo = git.toplevel(where)
-    except UserError:
-        # That git cannot read what is around a directory is nothing to the directory.
-        return None
-    if repo is None or repo == where or not where.is_relative_to(repo):
+    if repo == where or not where.is_relative_to(repo):
         return None
     prefix = where.relative_to(repo).as_posix()
     revision = "HEAD" if base is None else base

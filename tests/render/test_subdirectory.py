@@ -62,3 +62,11 @@ def test_diff_shows_the_same(kernel: Path, toy: Toy, tmp_path: Path) -> None:
     assert json.loads(written.stdout)["tree"] == f"{kernel} at HEAD"
     patches = sorted((tmp_path / "out").glob("*.patch"))
     assert done.stdout == "".join(path.read_text() for path in patches)
+
+
+def test_a_kernel_that_is_not_checked_out(kernel: Path, toy: Toy) -> None:
+    whole = toy("-C", kernel, "render", "toy", "--diff").stdout
+    git(kernel.parent.parent, "sparse-checkout", "set", "--no-cone", "/README")
+    kernel.mkdir(parents=True, exist_ok=True)
+    assert not any(kernel.iterdir())
+    assert toy("-C", kernel, "render", "toy", "--diff").stdout == whole

@@ -18,8 +18,12 @@ from dmabuf_patchgen.tree import extent
 from dmabuf_patchgen.tree.c import CFile
 from dmabuf_patchgen.tree.doubt import Doubt
 
-#: A function of its own, as it begins in the kernel's style; a reading by lines alone.
-_HEAD = re.compile(rb"^(?:\{|[A-Za-z_][^\n;=#]*\)[ \t]*\{)[ \t]*$", re.M)
+#: A function of its own, as it begins in the kernel's style; a reading by lines alone. Not what
+#: may stand in column 0 within one: a label, and a statement behind it or by itself.
+_HEAD = re.compile(
+    rb"^(?:\{|(?!\w+[ \t]*:|(?:if|for|while|switch|else|do)\b)[A-Za-z_][^\n;=#]*\)[ \t]*\{)[ \t]*$",
+    re.M,
+)
 _COMMENT = re.compile(rb"/\*.*?\*/|//[^\n]*", re.S)
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define(?:[^\n]*\\\n)*[^\n]*", re.M)
 #: Registers of hardware: hundreds of megabytes without a function.
