@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dmabuf_patchgen import process
 from dmabuf_patchgen.check.step import DATA, Step
 from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.kernel.cause import cause
 from dmabuf_patchgen.kernel.diagnostics import Diagnostic, added, parse
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, environment
 
@@ -68,15 +69,14 @@ class Kselftest:
             ["make", "-C", str(step.forest.root / directory), f"OUTPUT={output}", "V=1",
              "--keep-going", "USERCFLAGS=-Wall -Wextra", "USERLDFLAGS=-static",
              *self._build.tools.choices],
-            env=environment(), check=False,
+            env=environment(), check=False, merged=True,
         )  # fmt: skip
-        words = (done.stdout + done.stderr).decode(errors="replace")
-        messages = parse(words.splitlines(), str(step.forest.root), directory)
+        root = str(step.forest.root)
+        messages = parse(done.text.splitlines(), root, directory)
         if done.returncode and not any(message.level == "error" for message in messages):
-            cause = next((line for line in words.splitlines() if "***" in line), done.last_words)
-            stop = Diagnostic(f"{directory}/Makefile", 0, "error", "MAKE", cause.strip())
-            messages = (*messages, stop)
-        return messages, words
+            why = cause(done.text, root) or f"make: exit code {done.returncode}"
+            messages = (*messages, Diagnostic(f"{directory}/Makefile", 0, "error", "MAKE", why))
+        return messages, done.text
 
     def _compile_harness(self, step: Step) -> frozenset[tuple[str, str, str, str]]:
         """What the tree's own harness header warns about, in a test that does nothing.
@@ -91,8 +91,8 @@ class Kselftest:
         if not (step.scratch / "kselftest/trivial").exists():
             if "cannot find -lc" in output:
                 raise MissingTool("a static C library", "libc6-dev")
-            cause = next((m.text for m in messages if m.level == "error"), "it leaves no program")
-            raise UserError(f"a kselftest that does nothing does not compile here: {cause}")
+            why = next((m.text for m in messages if m.level == "error"), "it leaves no program")
+            raise UserError(f"a kselftest that does nothing does not compile here: {why}")
         return frozenset(message.kind for message in messages)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from dmabuf_patchgen import process
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import cache, kbuild, seal
-from dmabuf_patchgen.kernel.diagnostics import COMMAND, parse
+from dmabuf_patchgen.kernel.cause import cause
+from dmabuf_patchgen.kernel.diagnostics import COMMAND
 from dmabuf_patchgen.kernel.forest import Forest
 from dmabuf_patchgen.kernel.kbuild import SELFTESTS, Build, Progress
 from dmabuf_patchgen.tree.source import DirectoryTree, KernelTree
@@ -202,12 +203,13 @@ class Bootable:
         names = listed.read_text(encoding="utf-8").split() if listed.exists() else []
         missing = [name for name in names if not (installed / name.replace(":", "/")).is_file()]
         if done.returncode or missing or not names:
-            messages = parse(done.text.splitlines(), str(self._forest.root))
-            errors = [f"{m.path}:{m.line}: {m.text}" for m in messages if m.level == "error"]
-            errors += [f"{name} was not built" for name in missing]
-            cause = errors[0] if errors else f"make: exit code {done.returncode}"
+            if done.returncode:
+                said = cause(done.text, str(self._forest.root))
+                why = said or f"make: exit code {done.returncode}"
+            else:
+                why = f"{missing[0]} was not built" if missing else "none is installed"
             raise DoesNotBuild(
-                f"the kselftests do not build, {state.label}: {cause}",
+                f"the kselftests do not build, {state.label}: {why}",
                 "dmabuf-patchgen check tells more",
                 done.text,
             )

@@ -19,9 +19,10 @@ _BEFORE = re.compile(r"make(\[\d+\])?: (?!\*)|\*\*\* ")
 #: What a compiler says once its linker has said why.
 _ECHO = re.compile(r"(collect2|\S*clang\S*): error: (ld returned|linker command failed)")
 #: How programs that are no compilers tell of an error: linkers, conf, shells, Python, scripts.
+#: A linker also warns and notes, and says in which function it found what it tells of next.
 _SAYS = re.compile(
-    r"(\S*/)?([\w-]*-)?ld(\.\w+)?: (?!warning)"
-    r"|\S*Kconfig\S*:\d+: ?(?!warning)"
+    r"(\S*/)?([\w-]*-)?ld(\.\w+)?: (?!(.*: )?(warning|NOTE|note): )(?!.*: in function )"
+    r"|\S*Kconfig\S*:\d+:(?! ?warning)"
     r"|.*: ((command )?not found|Permission denied|No such file or directory)$"
     r"|.*No space left on device"
     r"|(\w+\.)*\w*(Error|Exception)\b(: |$)"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import seal
-from dmabuf_patchgen.kernel.bootable import Bootable, KernelConfig, State
+from dmabuf_patchgen.kernel.bootable import Bootable, DoesNotBuild, KernelConfig, State
 from dmabuf_patchgen.kernel.kbuild import Toolchain
 from dmabuf_patchgen.tree.source import DirectoryTree
 from tests import calls, damage
@@ -141,3 +142,58 @@ def test_a_damaged_build_is_made_anew(compiled: Compiled, tmp_path: Path, what: 
         damage.DAMAGES[what](path)
         assert compiled("CONFIG_A=y\n")
         assert not compiled("CONFIG_A=y\n")
+
+
+def test_a_symbol_that_is_lost_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What olddefconfig made of the configuration is there to be read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "Makefile").write_text("olddefconfig:\n\t@echo CONFIG_A=y >$(O)/.config\n")
+    # One that is to be off may also be one that there is not.
+    symbols = ("CONFIG_A=y", "# CONFIG_C is not set", "CONFIG_B=y")
+    with ExitStack() as stack:
+        tools = Toolchain((), "cc 1", "")
+        bench = Bootable(stack, DirectoryTree(tree), tools, frozenset(), lambda _: None, 1)
+        with pytest.raises(UserError, match=r"^tip: 'CONFIG_B=y' is not what") as error:
+            bench.build(State("tip", {}), KernelConfig("CONFIG_B=y\n", symbols), "image")
+    (left,) = (tmp_path / "cache").rglob("failed.config")
+    assert error.value.hint == f"see dmabuf-patchgen config, and {left}"
+    assert left.read_text() == "CONFIG_A=y\n"
+
+
+#: Of kselftests in one collection: what make installs them by.
+TESTS = """\
+install:
+	@echo '{said}'
+	@mkdir -p $(KSFT_INSTALL_PATH)/drivers/dma-buf
+	@{listed} >$(KSFT_INSTALL_PATH)/kselftest-list.txt
+	@{then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "listed", "then", "why"),
+    [
+        ("a.c:3:1: error: no y", "echo drivers/dma-buf:a", "false", "a.c:3: no y"),
+        ("ld: a.o: in function f:", "echo drivers/dma-buf:a", "echo ld: no x; false", "ld: no x"),
+        ("quiet", "echo drivers/dma-buf:a", "true", "drivers/dma-buf:a was not built"),
+        ("quiet", "true", "true", "none is installed"),
+    ],
+)
+def test_kselftests_that_do_not_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, listed: str, then: str, why: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tree = tmp_path / "tree"
+    (tree / "tools/testing/selftests/drivers/dma-buf").mkdir(parents=True)
+    (tree / "Makefile").write_text("headers:\n\t@mkdir -p $(O)/usr/include\n")
+    makefile = TESTS.format(said=said, listed=listed, then=then)
+    (tree / "tools/testing/selftests/Makefile").write_text(makefile)
+    with ExitStack() as stack:
+        tools = Toolchain((), "cc 1", "")
+        bench = Bootable(stack, DirectoryTree(tree), tools, frozenset(), lambda _: None, 1)
+        with pytest.raises(DoesNotBuild) as error:
+            bench.install(State("tip", {}))
+    assert error.value.message == f"the kselftests do not build, tip: {why}"
+    assert f"{said}\n" in error.value.log

@@ -28,6 +28,7 @@ RECORDED = {
     "option": "gcc: unrecognized command-line option '-mnosuch'",
     "parser": "scripts/kconfig/lexer.l:3: fatal parse error",
     "stop": "there is no compiler for this board",
+    "undefined": "dma-buf.c: undefined reference to `nothere'",
     "unclean": "The source tree is not clean, please run 'make mrproper'",
 }
 
@@ -71,6 +72,16 @@ GAVE_UP = "make[3]: *** [/cache/build/src/scripts/Makefile.build:229: a.o] Error
          "/bin/sh: 1: scripts/x.sh: Permission denied"),
         ("  LD      vmlinux\nld.lld: error: undefined symbol: x\n" + GAVE_UP,
          "ld.lld: undefined symbol: x"),
+        # In whose function it is, and of what a linker warns, is no cause.
+        ("  LD      vmlinux\nld: x.o: in function `f':\nld: x.o: warning: relocation\n"
+         "ld: warning: y.o: missing .note.GNU-stack\nld: NOTE: This is deprecated\n"
+         f"ld: x.c:(.text+0x1d): undefined reference to `g'\n{GAVE_UP}",
+         "ld: x.c:(.text+0x1d): undefined reference to `g'"),
+        ("  HOSTLD  a\n/usr/bin/x86_64-linux-gnu-ld.bfd: x.o: in function `f':\n"
+         f"x.c:(.text+0x5): undefined reference to `g'\n{GAVE_UP}",
+         "x.c: undefined reference to `g'"),
+        ("Kconfig:12: warning: ignored\ndrivers/Kconfig:3:warning: ignored\n"
+         f"drivers/Kconfig:7: syntax error\n{GAVE_UP}", "drivers/Kconfig:7: syntax error"),
         ("", "make: exit code 2"),
     ],
 )  # fmt: skip
