@@ -2,6 +2,7 @@
 """The errors a user can act on; everything else is a bug and may show a traceback."""
 
 from enum import Enum, IntEnum
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -54,6 +55,10 @@ class UserError(Exception):
         self.message = message
         self.hint = hint
         self.details = details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again with all that it holds, whatever its class's __init__ takes: forks send it."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class MissingTool(UserError):
