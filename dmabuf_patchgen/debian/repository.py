@@ -66,7 +66,9 @@ def _import(repo: Path, stream: Iterator[bytes]) -> None:
             raise
         words = child.stderr.read().decode(errors="replace").strip()
     if child.returncode:
-        raise UserError(f"{repo.parent.parent}: git fast-import failed: {words.splitlines()[0]}")
+        # One that is killed has said nothing.
+        why = words.partition("\n")[0] or f"exit code {child.returncode}"
+        raise UserError(f"{repo.parent.parent}: git fast-import failed: {why}")
 
 
 def _stream(root: Path, label: str) -> Iterator[bytes]:
