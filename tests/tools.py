@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dmabuf_patchgen.kernel.kbuild import CHOICES
+
 
 def put(place: Path, name: str, script: str = "") -> Path:
     """A program in a directory, which is made if need be; its path."""
@@ -24,7 +26,7 @@ class Toolchain:
         for name in ("perl", "flex", "bison", "bc"):
             put(place, name)
         self.choose()
-        for name in ("ARCH", "CROSS_COMPILE", "CC", "LLVM"):
+        for name in CHOICES:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
 

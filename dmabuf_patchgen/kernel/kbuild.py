@@ -31,7 +31,7 @@ _READY = "ready"
 #: The directory every prepared build holds objects of.
 SCOPE = "drivers/dma-buf/"
 #: What of the user's environment says how to build; passed on as make variables.
-_CHOICES = ("ARCH", "CROSS_COMPILE", "LLVM", "CC", "HOSTCC")
+CHOICES = ("ARCH", "CROSS_COMPILE", "LLVM", "CC", "HOSTCC")
 #: Variables that would make a build differ from the next one, or that belong to a calling make.
 _DROPPED = re.compile(
     r"(MAKE|GNUMAKE|KBUILD_|KCONFIG_|LC_)\w*|MFLAGS|LANGUAGE|sub_make_done|INSTALL_HDR_PATH|"
@@ -68,7 +68,7 @@ def toolchain() -> Toolchain:
     """
     for tool in _NEEDED:
         process.require(tool)
-    chosen = {name: value for name in _CHOICES if (value := programs.named(name))}
+    chosen = {name: value for name in CHOICES if (value := programs.named(name))}
     # The same choice as the top Makefile makes; LLVM is 1, a directory/, or a -suffix.
     llvm = chosen.get("LLVM", "")
     clang = f"{llvm}clang" if llvm.endswith("/") else f"clang{llvm if llvm[:1] == '-' else ''}"
@@ -303,6 +303,7 @@ def _pack(messages: Mapping[str, tuple[Diagnostic, ...]]) -> dict[str, list[dict
 
 def _unpack(state: Mapping[str, list[dict[str, object]]]) -> dict[str, tuple[Diagnostic, ...]]:
     return {
+        # JSON has no types for mypy to know: what is read is what asdict() wrote.
         name: tuple(Diagnostic(**message) for message in found)  # type: ignore[arg-type]
         for name, found in state.items()
     }

@@ -29,7 +29,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "clang").write_text("#!/bin/sh\necho clang version 19\n")
     for program in place.iterdir():
         program.chmod(0o755)
-    for name in ("ARCH", "CROSS_COMPILE", "CC", "LLVM"):
+    for name in kbuild.CHOICES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
     return place
@@ -54,6 +54,8 @@ def chosen(monkeypatch: pytest.MonkeyPatch, choices: str) -> Toolchain:
         ("ARCH=riscv CROSS_COMPILE=riscv64-linux-gnu-", "riscv64-linux-gnu-gcc 12"),
         # kbuild tells it what to compile for.
         (f"ARCH={OTHER.name} LLVM=1", "clang version 19"),
+        # It compiles for this machine only, whatever it is.
+        ("HOSTCC=clang", "gcc 12"),
     ],
 )
 def test_choice(machine: Path, monkeypatch: pytest.MonkeyPatch, choices: str, version: str) -> None:
