@@ -54,11 +54,11 @@ _FIRST = tuple(
             # "Mapped at:" follows the end of a report, and tells where the mapping is from.
             Kind.DMA_API,
             r"(?:\S+ \S+: )?DMA-API: (?!preallocated|debugging|disabled|Memory usage|Mapped at:|"
-            r"dma_debug_entry pool|enable driver|switching off)",
+            r"dma_debug_entry pool|enable driver|switching off|cacheline tracking ENOMEM)",
         ),
         (Kind.REFCOUNT, r"refcount_t: "),
         (Kind.LIST, r"list_(?:add|del)(?: double add| corruption)|slist corruption"),
-        (Kind.OBJECTS, r"ODEBUG: (?!\d+ of \d+|selftest)"),
+        (Kind.OBJECTS, r"ODEBUG: (?!\d+ of \d+|selftest|Out of memory)"),
         (Kind.RCU, r"WARNING: suspicious RCU usage"),
         (Kind.RCU, r"(?:rcu: )?INFO: rcu_\w+ (?:self-)?detected "),
         (
@@ -132,11 +132,12 @@ _MACHINERY = re.compile(
     | call_(?:break_hook|el1_break_hook) | _*ubsan_\w+ | _*kasan_\w+ | _*asan_\w+ | kfence_\w+
     | print_\w+ | check_(?:noncircular|deadlock|prev\w*|memory_region)\w* | validate_chain\w*
     | _*lock_acquire\w* | lock_release\w* | lockdep_rcu_suspicious | mark_(?:lock|usage)\w*
-    | _*might_(?:sleep|resched|fault)\w* | _*schedule(?:_bug|_\w+)? | object_err | slab_\w+
+    | _*might_(?:sleep|resched|fault|alloc)\w* | _*schedule(?:_bug|_\w+)? | object_err | slab_\w+
     | check_object\w* | alloc_debug_\w+ | free_debug_\w+ | _*free_slab\w* | kmemleak_\w+
-    | _*kmem_cache_\w+ | _*kmalloc\w* | kfree | _*slab_\w+ | debug_print_object
-    | refcount_(?:warn_saturate|dec_\w+|inc_\w+|sub_\w+|add_\w+) | bad_page\w*
+    | _*kmem_cache_\w+ | _*k?v?[mz]alloc\w* | kfree | _*slab_\w+ | debug_print_object
+    | kref_\w+ | refcount_(?:warn_saturate|dec_\w+|inc_\w+|sub_\w+|add_\w+) | bad_page\w*
     | _*list_(?:add|del)_\w+ | watchdog_\w+ | sched_show_task | rcu_\w+ | err_printk | check_unmap
+    | debug_dma_\w+
     """,
     re.VERBOSE,
 )

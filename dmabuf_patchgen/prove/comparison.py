@@ -89,21 +89,21 @@ def _test_run(test: ktap.Test, unfinished: TestRun) -> TestRun:
         return TestRun(outcome, "", text)
     if outcome is Outcome.SKIP:
         return TestRun(
-            outcome, f"{test.status.value}: {_line(test.reason) or 'no reason given'}", text
+            outcome, f"{test.status.value}: {one_line(test.reason) or 'no reason given'}", text
         )
     told = (line for line in test.diagnostics if "xpected" in line)
     why = next(told, "") or test.reason or "; ".join(test.problems) or "no reason given"
-    return TestRun(outcome, _line(why), text)
+    return TestRun(outcome, one_line(why), text)
 
 
 def _unfinished(boot: Boot) -> TestRun:
     """What tests without a result came to: worked out once, as it takes all of a console."""
     if boot.status is BootStatus.POWER_OFF:
         return TestRun(Outcome.FAIL, "it did not tell a result", "")
-    return TestRun(Outcome.CRASH, _line(f"{boot.status.value}: {boot.trouble}"), boot.kernel_log)
+    return TestRun(Outcome.CRASH, one_line(f"{boot.status.value}: {boot.trouble}"), boot.kernel_log)
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """What a guest said, as one line that can be printed."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
@@ -232,10 +232,10 @@ def reported(
     return tuple(
         KernelReport(
             kind=one.kind.value,
-            line=_line(one.line),
+            line=one_line(one.line),
             function=one.function,
-            test=_line(one.test),
-            fingerprint=_line(one.fingerprint),
+            test=one_line(one.test),
+            fingerprint=one_line(one.fingerprint),
             base=one.fingerprint in here,
             tip=one.fingerprint in there,
             wanted=expectations.why(one),

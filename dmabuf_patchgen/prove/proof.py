@@ -4,7 +4,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,20 @@ class _Subject:
     expected: Expectations
     debugging: tuple[configuration.Request, ...]
 
-    def checkers(self, symbols: Collection[str]) -> tuple[Checker, ...]:
-        """What the kernels check themselves by. symbols: that they have, as lines of a .config."""
+    def checkers(self, done: ProofRun) -> tuple[Checker, ...]:
+        """What the kernels check themselves by."""
         made = []
         for request in self.debugging:
-            on = next((one for one in request.choices if one.line in symbols), None)
+            on = next((one for one in request.choices if one.line in done.symbols), None)
             first = on or request.choices[0]
-            if first.value != "n":
-                why = "" if on else f"not in Linux {self.tree.version}: {request.absent}"
-                made.append(Checker(f"CONFIG_{first.name}", on is not None, why))
+            if first.value == "n":
+                continue
+            symbol = f"CONFIG_{first.name}"
+            why = "" if on else f"not in Linux {self.tree.version}: {request.absent}"
+            for label, lines in done.off.items():
+                if symbol in lines and not why:
+                    why = f"turned itself off, {label}: {lines[symbol]}"
+            made.append(Checker(symbol, not why, why))
         return tuple(made)
 
 
@@ -253,7 +258,7 @@ def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
             Accelerator(about.accelerator) if about else Accelerator.TCG,
         ),
         configuration=done.symbols,
-        debug=subject.checkers(done.symbols),
+        debug=subject.checkers(done),
         patch_ids=_patch_ids(tree, rendered),
         tests=results,
         reports=comparison.reported(done.base_reports, done.tip_reports, expected),

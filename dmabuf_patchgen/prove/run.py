@@ -3,10 +3,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from dmabuf_patchgen.kernel import reports
+from dmabuf_patchgen.kernel import checkers, reports
 from dmabuf_patchgen.kernel.bootable import DoesNotBuild, State
 from dmabuf_patchgen.kernel.boots import Boots
-from dmabuf_patchgen.kernel.console import Boot
+from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.reports import Report
 from dmabuf_patchgen.prove import bisection, comparison
@@ -67,6 +67,8 @@ class ProofRun:
         self.said: dict[str, dict[TestName, TestRun]] = {}
         self.reports: dict[str, list[Report]] = {}
         self.symbols: tuple[str, ...] = ()
+        #: What checkers said that gave up, by symbol, of each state.
+        self.off: dict[str, dict[str, str]] = {}
         #: The number of the commit with which a test changes, where that was asked.
         self.changes: dict[TestName, int] = {}
 
@@ -131,7 +133,8 @@ class ProofRun:
         self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests
     ) -> None:
         """Boot states one after the other; what an earlier call found is found anew."""
-        self.problems, self.logs, self.boots, self.said, self.reports = [], {}, [], {}, {}
+        self.problems, self.logs, self.boots = [], {}, []
+        self.said, self.reports, self.off = {}, {}, {}
         for state in states:
             self._boot(self._states.index(state), state, kernels[state.label], tests)
 
@@ -139,6 +142,7 @@ class ProofRun:
         """Boot a state with all tests."""
         runs = []
         self.reports[state.label] = []
+        self.off[state.label] = {}
         for names in self._together(tests):
             boot = self._guests.boot(state.label, kernel, tests, names)
             program = names[0].rpartition(":")[2]
@@ -151,7 +155,11 @@ class ProofRun:
             # Half-way, what takes the kernel down may still do so.
             if where in ("base", "tip") or not alone:
                 self.reports[state.label] += reports.read(boot.kernel_log)
+            # One that goes down with its kernel has had its say.
+            if boot.status is BootStatus.POWER_OFF:
+                self.off[state.label] |= self._turned_off(boot)
         self._hold_reports(state)
+        self._hold_checkers(state)
         self.said[state.label] = comparison.read(runs)
 
     def _hold_reports(self, state: State) -> None:
@@ -164,8 +172,28 @@ class ProofRun:
         }
         for one in reversed(new.values()):
             where = f" in {one.test}" if one.test else ""
-            told = f"the kernel reports{where}: {one.kind.value}: {one.line}"
+            told = f"the kernel reports{where}: {one.kind.value}: {comparison.one_line(one.line)}"
             self.problems.append(f"{state.label}, {told}")
+
+    def _turned_off(self, boot: Boot) -> dict[str, str]:
+        """What the kernel should be checked by and was not to the end, see checkers.turned_off."""
+        found = checkers.turned_off(boot.kernel_log)
+        return {
+            symbol: comparison.one_line(line)
+            for symbol, line in found.items()
+            if f"{symbol}=y" in self.symbols
+        }
+
+    def _hold_checkers(self, state: State) -> None:
+        """Note what no longer checks and does before the series, each line that says so once."""
+        new: dict[str, list[str]] = {}
+        for symbol, line in self.off[state.label].items():
+            if symbol not in self.off[self._states[0].label]:
+                new.setdefault(line, []).append(symbol)
+        self.problems += [
+            f"{state.label}, nothing is checked any more by {', '.join(symbols)}: {line}"
+            for line, symbols in new.items()
+        ]
 
     def _hold_between(self, states: Sequence[State]) -> None:
         """Note what a test says half-way that it says neither before nor after the series."""

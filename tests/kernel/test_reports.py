@@ -15,6 +15,7 @@ from tests.growth import is_linear
 
 CONSOLES = Path(__file__).parent / "consoles"
 REPORTS = Path(__file__).parent / "reports"
+PLANTED = Path(__file__).parent / "planted"
 
 TRACE = """\
 CPU: 0 UID: 0 PID: 87 Comm: toy Not tainted 6.12.118 #1
@@ -113,7 +114,10 @@ def test_every_kind_is_tested() -> None:
         "DMA-API: preallocated 65536 debug entries",
         "DMA-API: debugging enabled by kernel config",
         "DMA-API: dma_debug_entry pool grown to 131072 (200%)",
+        "DMA-API: debugging out of memory - disabling",
+        "DMA-API: cacheline tracking ENOMEM, dma-debug disabled",
         "ODEBUG: 4 of 4 active objects replaced",
+        "ODEBUG: Out of memory. ODEBUG disabled",
         "toy: INFO: task toy started",
         "kmemleak: Kernel memory leak detector initialized (mem pool available: 15679)",
         "rcu: Hierarchical RCU implementation.",
@@ -171,6 +175,38 @@ def test_recorded_reports(name: str) -> None:
     assert told == PROVOKED[name]
     # Each of them is another one.
     assert len({one.fingerprint for one in found}) == len(found)
+
+
+#: Logs of a 6.12 with checkers, from where tests/prove/test_planted.py has a driver do something
+#: wrong: the first reports' kinds and functions. The fault is in their first functions.
+FAULTS = {
+    "use-after-free": [(Kind.KASAN, "use_after_free")],
+    "unbalanced-lock": [(Kind.LOCKDEP, "unbalanced_lock")],
+    "sleep-under-spinlock": [(Kind.ATOMIC, "sleep_under_spinlock")],
+    "leak-of-pages": [(Kind.KMEMLEAK, "leak_of_pages")] * 3,
+    # What a file holds is lost with it: whose it was, here.
+    "leak-of-a-file": [
+        (Kind.KMEMLEAK, "prepare_creds"),
+        *[(Kind.KMEMLEAK, "alloc_empty_file")] * 2,
+    ],
+    "double-put": [(Kind.REFCOUNT, "double_put")],
+    "unmap-with-another-direction": [(Kind.DMA_API, "dma_unmap_page_attrs")],
+}
+
+
+def test_each_fault_has_a_record() -> None:
+    assert {path.stem for path in PLANTED.iterdir()} == {*FAULTS}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_recorded_reports_of_checkers(name: str) -> None:
+    found = reports.read((PLANTED / f"{name}.log").read_text())
+    assert [(one.kind, one.function) for one in found] == FAULTS[name]
+    leaks = {one.kind for one in found} == {Kind.KMEMLEAK}
+    assert {one.test for one in found} == {"" if leaks else "planted"}
+    # Allocators are none of them, or all leaks of one would be the same.
+    if "file" not in name:
+        assert all(name.replace("-", "_") in one.frames for one in found)
 
 
 #: What both series have the kernel report in proofs, base and tip, of the oldest tree, the newest

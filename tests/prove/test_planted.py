@@ -38,7 +38,16 @@ Nothing else is planted from here on.
 -	return {before}();
 +	return {fault}();
 """
+#: What a report leaves for lockdep to check: nothing, be it one of its own or a taint.
+LAST = {
+    "use_after_free": "Disabling lock debugging due to kernel taint",
+    "unbalanced_lock": "WARNING: bad unlock balance detected!",
+}
+LOCKS = ("CONFIG_PROVE_LOCKING", "CONFIG_PROVE_RCU")
 _PROBLEM = re.compile(r"after patch (\d+)/(\d+), the kernel reports(?: in (\S+))?: ([^:]+): .*")
+_OFF = re.compile(
+    rf"after patch (\d+)/\d+, nothing is checked any more by {', '.join(LOCKS)}: (.*)"
+)
 Planted = Callable[..., Any]
 
 
@@ -67,10 +76,18 @@ def planted(cli: Cli, linux_612: Path, tmp_path: Path) -> Planted:
     return run
 
 
+def gave_up(evidence: Any) -> dict[str, str]:
+    """The faults with which lockdep gives up, and what it says."""
+    told = filter(None, map(_OFF.fullmatch, evidence["problems"]))
+    return {[*FAULTS][int(one[1]) - 2]: one[2] for one in told}
+
+
 def found(evidence: Any) -> dict[str, set[str]]:
     """The kinds of what is reported with each fault."""
     kinds: dict[str, set[str]] = {}
     for problem in evidence["problems"]:
+        if _OFF.fullmatch(problem):
+            continue
         told = _PROBLEM.fullmatch(problem)
         assert told, problem
         patch, patches, test, kind = int(told[1]), int(told[2]), told[3], told[4]
@@ -88,11 +105,15 @@ def found(evidence: Any) -> dict[str, set[str]]:
 @pytest.mark.all
 def test_each_is_found_in_its_patch(planted: Planted) -> None:
     evidence = planted("--debug")
-    assert {one["symbol"] for one in evidence["debug"] if one["on"]} >= {
-        "CONFIG_KASAN", "CONFIG_PROVE_LOCKING", "CONFIG_DEBUG_ATOMIC_SLEEP",
-        "CONFIG_DEBUG_KMEMLEAK", "CONFIG_DMA_API_DEBUG",
-    }  # fmt: skip
     assert found(evidence) == {fault: {kind} for fault, kind in FAULTS.items()}
+    assert gave_up(evidence) == LAST
+    why = f"turned itself off, after patch 2/{len(FAULTS) + 1}: {LAST['use_after_free']}"
+    debug = {one["symbol"]: one["why"] for one in evidence["debug"]}
+    assert {symbol for symbol, why in debug.items() if not why} >= {
+        "CONFIG_KASAN", "CONFIG_DEBUG_ATOMIC_SLEEP", "CONFIG_DEBUG_KMEMLEAK",
+        "CONFIG_DMA_API_DEBUG",
+    }  # fmt: skip
+    assert {symbol: debug[symbol] for symbol in LOCKS} == dict.fromkeys(LOCKS, why)
 
 
 @pytest.mark.all

@@ -16,13 +16,16 @@ STATES = (State("base", {}), State("tip", {}))
 
 
 class Kept:
-    """Kernels that are all there."""
+    """Kernels that are all there. symbols: lines of a .config that they have."""
+
+    def __init__(self, *symbols: str) -> None:
+        self.symbols = symbols
 
     def build(self, state: State) -> None:
         pass
 
     def kernel(self, state: State) -> Any:
-        return SimpleNamespace(symbols=(), config="", key=state.label)
+        return SimpleNamespace(symbols=self.symbols, config="", key=state.label)
 
     def tests(self, state: State) -> Any:
         return SimpleNamespace(names=("c:one",))
@@ -95,3 +98,47 @@ def test_a_test_is_followed_to_its_commit() -> None:
     assert guests.booted[2:] == ["4", "6", "5"]
     proof_run.bisect("two:*")
     assert proof_run.problems == ["--bisect: no test two:* changes with the series"]
+
+
+class Saying:
+    """Boots of kernels that say something each."""
+
+    accelerator: str | None = "tcg"
+
+    def __init__(self, ends: BootStatus, **said: str) -> None:
+        self.ends = ends
+        self.said = said
+
+    def boot(self, label: str, kernel: Any, tests: Any, names: Sequence[str]) -> Boot:
+        return Boot(f"[   1.000000] {self.said[label]}\n", self.ends, 1.0, "qemu 9", "tcg")
+
+
+LOCKS = ("CONFIG_PROVE_LOCKING=y", "CONFIG_PROVE_RCU=y")
+OFF = "turning off the locking correctness validator."
+
+
+def checked(*symbols: str, ends: BootStatus = BootStatus.POWER_OFF, **said: str) -> ProofRun:
+    guests = cast(Boots, Saying(ends, **said))
+    done = ProofRun(cast(Kernels, Kept(*symbols)), guests, Expectations((), ()), STATES)
+    done.run(each_commit=False)
+    return done
+
+
+def test_a_checker_that_gives_up_with_the_series_is_a_problem() -> None:
+    done = checked(*LOCKS, base="fine", tip=OFF)
+    names = "CONFIG_PROVE_LOCKING, CONFIG_PROVE_RCU"
+    assert done.problems == [f"tip, nothing is checked any more by {names}: {OFF}"]
+    assert done.off == {
+        "base": {},
+        "tip": {"CONFIG_PROVE_LOCKING": OFF, "CONFIG_PROVE_RCU": OFF},
+    }
+    # Nobody asked for it.
+    assert not checked(base="fine", tip=OFF).off["tip"]
+    # A kernel that goes down checks nothing more.
+    assert not checked(*LOCKS, ends=BootStatus.HANG, base="fine", tip=OFF).problems
+
+
+def test_one_that_gives_up_without_the_series_as_well_is_told() -> None:
+    done = checked(*LOCKS, base=OFF, tip=OFF)
+    assert not done.problems and {*done.off} == {"base", "tip"}
+    assert done.off["base"] == done.off["tip"] != {}
