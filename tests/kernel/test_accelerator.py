@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which accelerator is taken: of the real QEMU, and of QEMUs that lie."""
 
-import time
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,19 @@ def files(tmp_path: Path) -> HostFiles:
     return files
 
 
+def be_quick_on_kvm(lie: Callable[[str], Path], files: HostFiles, script: str) -> None:
+    """Put a script in the place of QEMU whose {probe} is so much quicker on KVM that it is taken.
+
+    It takes no time there, which a busy machine may need some seconds for.
+    """
+    for seconds in (3, 15, 60):
+        probe = f"{ON_KVM.format(kvm=':', tcg=f'sleep {seconds}')}; {HONEST}"
+        lie(script.format(probe=probe))
+        files.boot_id.write_text(f"{seconds}\n")
+        if host(NATIVE, files).accelerator == "kvm":
+            break
+
+
 class TestProbe:
     @pytest.mark.parametrize("architecture", here().known, ids=lambda one: one.name)
     def test_program_does_what_it_should(self, architecture: Architecture) -> None:
@@ -81,10 +94,8 @@ class TestProbe:
         self, lie: Callable[[str], Path], script: str, believed: bool
     ) -> None:
         lie(script)
-        begin = time.monotonic()
         # A machine that is busy with other tests gets an honest script through all the same.
         assert bool(probe(X86, "kvm", AMPLE if believed else 1.0)) is believed
-        assert time.monotonic() - begin < 10 or believed
 
     def test_the_machine_is_that_of_kernels(
         self, lie: Callable[[str], Path], tmp_path: Path
@@ -101,20 +112,25 @@ class TestProbe:
 
 class TestHost:
     @pytest.mark.parametrize(
-        ("script", "taken"),
+        "script",
         [
-            (ON_KVM.format(kvm="", tcg="sleep 3"), "kvm"),
             # Both take as long, as on a machine whose KVM is emulated itself.
-            ("sleep 1", "tcg"),
-            (ON_KVM.format(kvm="sleep 3", tcg=""), "tcg"),
-            (ON_KVM.format(kvm="exit 1", tcg="sleep 3"), "tcg"),
+            "sleep 3",
+            ON_KVM.format(kvm="sleep 3", tcg=""),
+            ON_KVM.format(kvm="exit 1", tcg=""),
         ],
     )
-    def test_kvm_is_taken_where_it_is_several_times_quicker(
-        self, lie: Callable[[str], Path], files: HostFiles, script: str, taken: str
+    def test_kvm_is_not_taken_where_it_is_no_quicker(
+        self, lie: Callable[[str], Path], files: HostFiles, script: str
     ) -> None:
         lie(f"{script}; {HONEST}")
-        assert host(NATIVE, files).accelerator == taken
+        assert host(NATIVE, files).accelerator == "tcg"
+
+    def test_kvm_is_taken_where_it_is_several_times_quicker(
+        self, lie: Callable[[str], Path], files: HostFiles
+    ) -> None:
+        be_quick_on_kvm(lie, files, "{probe}")
+        assert host(NATIVE, files).accelerator == "kvm"
 
     def test_it_is_not_tried_where_it_cannot_be(
         self, lie: Callable[[str], Path], files: HostFiles
@@ -144,9 +160,9 @@ class TestHost:
         self, lie: Callable[[str], Path], files: HostFiles
     ) -> None:
         lie("exit 9")
-        assert host(NATIVE, files).accelerator == "tcg"
-        lie(ON_KVM.format(kvm="", tcg="sleep 3") + f"; {HONEST}")
-        assert host(NATIVE, files).accelerator == "kvm"
+        assert host(NATIVE, files).trouble == "nothing runs on TCG"
+        lie(ON_KVM.format(kvm="exit 1", tcg="") + f"; {HONEST}")
+        assert "fails on KVM" in host(NATIVE, files).trouble
 
 
 def test_the_real_one_is_taken_only_if_it_runs_something(fresh: None) -> None:
@@ -166,11 +182,13 @@ class TestBoot:
         def run(kvm: str, tcg: str, wanted: str | None = None) -> Boot:
             """Boots on what the script does for each accelerator, and is quick on KVM."""
             guest = ON_KVM.format(kvm=kvm, tcg=tcg)
-            probed = ON_KVM.format(kvm="", tcg="sleep 3")
-            lie(f'case "$*" in *-kernel*) {guest};; *) {probed}; {HONEST};; esac')
+            if not self.told:
+                be_quick_on_kvm(
+                    lie, files, f'case "$*" in *-kernel*) {guest};; *) {{probe}};; esac'
+                )
 
             def booted(accelerator: str, patience: Patience) -> Boot:
-                short = replace(patience, least=1.0, longest=(0.1, 0.1))
+                short = replace(patience, least=3.0, longest=(0.1, 0.1))
                 return qemu.boot(Guest(X86, tmp_path, tmp_path, accelerator, short, AMPLE))
 
             return accelerators.boot(NATIVE, booted, wanted, self.told.append, files)
@@ -187,10 +205,13 @@ class TestBoot:
     @pytest.mark.parametrize(
         ("kvm", "cause"),
         [
-            ("echo FPU; exec sleep 600", "hang: nothing was said while it computed 0 s, slept 1 s"),
+            (
+                "echo FPU; exec sleep 600",
+                r"hang: nothing was said while it computed \d+ s, slept \d",
+            ),
             (
                 "echo FPU; echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600",
-                "lost: KVM internal error. Suberror: 1",
+                r"lost: KVM internal error\. Suberror: 1",
             ),
             ("echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$", "was killed by signal 6"),
             ("echo 'Could not access KVM' >&2; exit 1", "ended before the guest began"),
@@ -200,14 +221,12 @@ class TestBoot:
     def test_what_kvm_may_be_at_fault_for_is_booted_on_tcg(
         self, boot: Callable[..., Boot], files: HostFiles, kvm: str, cause: str
     ) -> None:
-        begin = time.monotonic()
         done = boot(kvm, WHOLE)
         assert (done.accelerator, done.status) == ("tcg", BootStatus.POWER_OFF)
         (told,) = self.told
-        assert cause in told and told.endswith("booting again on TCG")
-        assert time.monotonic() - begin < 30
+        assert re.search(cause, told) and told.endswith("booting again on TCG")
         # It is not believed again before the host boots again.
-        assert cause in host(NATIVE, files).trouble
+        assert re.search(cause, host(NATIVE, files).trouble)
         assert boot(kvm, WHOLE).accelerator == "tcg"
         assert len(self.told) == 1
 
