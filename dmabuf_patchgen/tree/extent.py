@@ -18,8 +18,9 @@ _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 def check(c: CFile, definition: Definition) -> None:
     """Raise Doubt where it is not certain how far a function, struct, union or enum goes.
 
-    The parser passes over what it cannot read, and may so take in what follows. So its
-    reading has to be that of the braces, none of which may stand in column 0 in between.
+    The parser passes over what it cannot read, and may so take in what follows, or declarations
+    above as those of old-style parameters. So its reading has to be that of the braces, none of
+    which may stand in column 0 in between, and no heading ends a statement.
     """
     body = definition.node.child_by_field_name("body")
     if body is None:
@@ -29,6 +30,12 @@ def check(c: CFile, definition: Definition) -> None:
         raise Doubt(
             Why.UNCLEAR_END,
             "has another body to the parser than behind its name",
+            definition.span.start,
+        )
+    if b";" in lexical.plain(definition.span.start, opening):
+        raise Doubt(
+            Why.UNCLEAR_END,
+            "begins with another declaration to the parser",
             definition.span.start,
         )
     closing = lexical.braces.closing(opening)

@@ -23,6 +23,7 @@ ANNOTATION = re.compile(
     rb"(?:__(?:user|iomem|percpu|rcu|force|must_check|always_inline|maybe_unused"
     rb"|(?:mem|net_)?init|(?:mem|net_)?exit|sched|ref|cold|always_unused)"
     rb"|noinline_for_stack|noinline|asmlinkage|notrace)\b"
+    rb"|__(?:printf|scanf)\([\d, ]*\)"
 )
 # A slot of a struct whose layout a vendor has frozen, which is a macro and no member to the parser.
 _SLOT = re.compile(rb"^[ \t]+\w*KABI_(?:RESERVE|USE)\w*\([^()\n]*\)[ \t]*;?", re.M)

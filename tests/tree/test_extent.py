@@ -26,6 +26,23 @@ def test_a_comment_elsewhere_does_not(above: bytes) -> None:
     assert c.body[extent.before(c, only(c, "function", "f")) :].startswith(b"int f(void)")
 
 
+ABOVE = b"extern %b void said(const char *fmt, ...);\nextern void g(void);\n\n"
+
+
+def test_a_declaration_above_is_no_part_of_a_heading() -> None:
+    """include/linux/workqueue.h of 5.10, whose annotation the parser took for the function."""
+    function = b"static inline int f(void)\n{\n\treturn 0;\n}\n"
+    c = parse(ABOVE % b"__printf(1, 2)" + function)
+    f = only(c, "function", "f")
+    extent.check(c, f)
+    assert c.body[extent.before(c, f) :] == function
+    # Of one that nobody knows it is told.
+    c = parse(ABOVE % b"__like_printf(1, 2)" + function)
+    (f,) = (one for one in c.definitions if one.kind == "function")
+    with pytest.raises(Doubt, match="begins with another declaration"):
+        extent.check(c, f)
+
+
 GUARDED = b"/* SPDX */\n#ifndef A_H\n#define A_H\n\nint x;\n%b\n\n#endif /* A_H */\n\n"
 
 

@@ -26,6 +26,7 @@ _HEAD = re.compile(
 )
 _COMMENT = re.compile(rb"/\*.*?\*/|//[^\n]*", re.S)
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define(?:[^\n]*\\\n)*[^\n]*", re.M)
+_DEAD = re.compile(rb"^#[ \t]*if[ \t]+0\b.*?^#[ \t]*e", re.M | re.S)
 #: Registers of hardware: hundreds of megabytes without a function.
 _REGISTERS = "asic_reg"
 
@@ -48,8 +49,11 @@ def judge(path: str) -> tuple[Counter[str], list[str]]:
             continue
         counted["certain"] += 1
         span = definition.span
-        inside = body[body.index(b"{", span.start) + 1 : span.end]
-        found = _HEAD.search(_DEFINE.sub(b"", _COMMENT.sub(b"", inside)))
+        code = body[span.start : span.end]
+        for passed_over in (_COMMENT, _DEFINE, _DEAD):
+            code = passed_over.sub(b"", code)
+        heading, _, inside = code.partition(b"{")
+        found = re.search(rb"[^\n]*;", heading) or _HEAD.search(inside)
         if found:
             wrong.append(f"{path}: {definition.name} holds {found.group()[:60]!r}")
     return counted, wrong
