@@ -33,6 +33,8 @@ _KTAP = re.compile(
      |[Bb]ail[ ]out!(?P<bail>.*))""",
     re.VERBOSE,
 )
+#: The end of what KUnit says of an expectation, before what was expected: that has no hash.
+_FAILED = re.compile(r" (?:EXPECTATION|ASSERTION) FAILED at \S+$")
 _DIAGNOSTIC = re.compile(r"(?P<indent>(?:[ \t]*+# (?=[ \t]*+# ))*+[ \t]*+)# (?P<text>.*)")
 
 #: Where a name ends: a hash that is not part of a word and not escaped.
@@ -242,11 +244,14 @@ class _Reader:
 
     def __init__(self) -> None:
         self._levels = [_Level(0, [])]
+        #: The diagnostics of which the last goes on in the next lines, and how far in those are.
+        self._explained: tuple[list[str], int] | None = None
 
     def read(self, line: str) -> None:
         """Read a line that is whole."""
         line, printk = _plain(line)
         if found := _KTAP.match(line):
+            self._explained = None
             width = found.end("indent")
             if found["ok"]:
                 self._result(width, found, printk)
@@ -259,8 +264,13 @@ class _Reader:
                     level.problems.append(f"bailed out: {found['bail'].strip()}")
         elif found := _DIAGNOSTIC.match(line):
             width, text = found.end("indent"), found["text"]
+            self._explained = None
             if not self._begins(width, text):
                 self._diagnostic(line, width, text)
+                if _FAILED.search(text):
+                    self._explained = (self._around(width).pending, width)
+        elif self._explained and line.startswith(" " * self._explained[1]):
+            self._explained[0][-1] += f" {line.strip()}"
 
     def end(self, rest: str) -> Log:
         """The log, once all is read.

@@ -129,6 +129,12 @@ def test_expectations_belong_to_the_test_whose_result_follows() -> None:
         "expects: Test failed",
         "         FAIL  global.expects",
     )
+    one = found(parsed("kunit-7.3"), "kunit_platform_device_add_twice_fails_test")
+    assert one.diagnostics == (
+        "kunit_platform_device_add_twice_fails_test: EXPECTATION FAILED at "
+        "lib/kunit/platform-test.c:56 Expected 0 != kunit_platform_device_add(test, pdev), but "
+        "kunit_platform_device_add(test, pdev) == 0 (0x0)",
+    )
     killed = found(parsed("runner-7.3"), "global.takes_all_down")
     assert killed.diagnostics == ("dies.c:7:takes_all_down:last words",)
 
