@@ -117,6 +117,8 @@ _RULE = re.compile(r"={20,}$")
 #: The program of tests that begins: as the runner says on the console, or guest-timeout in the
 #: kernel's log. Leaks are told after all of them, whoever lost something.
 _TEST = re.compile(rf"# selftests: [^:]+: (\S+)|{re.escape(console.MARK)}(?:running (\S+)|leaks)$")
+#: The same of the tests that the kernel runs by itself: a suite of KUnit's begins and ends.
+_SUITE = re.compile(r" {4}# Subtest: (\S+)$|(?:not )?ok \d+ (?P<ended>\S+)")
 #: A place in code: name+0x12/0x34; one behind a question mark is only left on the stack.
 _PLACE = r"([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x[0-9a-f]+"
 _FRAME = re.compile(rf"^\s*(?:\[<[0-9a-f]+>\] )?{_PLACE}(?: \[\w+\])?(?: \(P\))?\s*$")
@@ -202,6 +204,8 @@ def _read(lines: Iterable[str]) -> Iterator[Report]:
         if begun := _TEST.search(line[:_LINE]):
             test = begun[1] or begun[2] or ""
         text = console.message(line)[:_LINE]
+        if suite := _SUITE.match(text):
+            test = "" if suite["ended"] == test else suite[1] or test
         kind = _kind(text)
         if kind is None:
             if opened and _closes(text, opened):

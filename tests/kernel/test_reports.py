@@ -298,6 +298,18 @@ def test_the_test_that_ran_is_told() -> None:
     early = stamped("WARNING: init/main.c:12 at start_kernel+0x1/0x2, CPU#0: swapper/0")
     found = reports.read(early + log)
     assert [one.test for one in found] == ["", "dma-buf-pfnmap-warn", "dma-buf-map-info"]
+    suites = "".join(
+        stamped(line)
+        for line in (
+            "    # Subtest: toy-core",
+            "        # Subtest: a case with parameters",
+            "WARNING: drivers/toy.c:12 at toy_open+0x1f/0x30, CPU#0: kunit/8",
+            "    ok 1 a case with parameters",
+            "not ok 1 toy-core",
+            "WARNING: drivers/toy.c:12 at toy_probe+0x1f/0x30, CPU#0: swapper/1",
+        )
+    )
+    assert [one.test for one in reports.read(suites)] == ["toy-core", ""]
     # guest-timeout runs every program, and says so.
     assert (
         f'"<6>{console.MARK}running ${{1##*/}}" >/dev/kmsg'
