@@ -5,7 +5,7 @@ import hashlib
 import json
 import posixpath
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,7 +68,8 @@ class Bootable:
     What a run does is done on a copy of a first build that is kept: one that is killed
     spoils nothing. A run that has another configuration leaves its own first build instead,
     for an older one would have the same objects built by every run.
-    debug: whether its kernels have checkers; fingerprint: the id of the tree.
+    apart: names of what sets its kernels apart, if they share next to no object with those of the
+    tree that have it not; fingerprint: the id of the tree.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class Bootable:
         progress: Progress,
         jobs: int,
         *,
-        debug: bool = False,
+        apart: Sequence[str] = (),
     ) -> None:
         source, fingerprint = stack.enter_context(cache.source_of(tree))
         # One entry for a directory however its files change: the old one would be of no use.
         name = str(tree.root or fingerprint)
-        # Of kernels with checkers another one, as none of its objects are like those of others.
-        what = json.dumps([RECIPE, name, asdict(tools), *(["debug"] if debug else [])])
+        # Else each run would build all of a kernel anew, if the last one was of the other kind.
+        what = json.dumps([RECIPE, name, asdict(tools), *apart])
         self._place = cache.directory("bootable") / hashlib.sha256(what.encode()).hexdigest()[:32]
         stack.enter_context(cache.locked(self._place))
         self._tree = tree

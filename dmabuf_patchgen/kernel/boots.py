@@ -18,6 +18,8 @@ from dmabuf_patchgen.kernel.image import Kernel, Tests
 from dmabuf_patchgen.kernel.kbuild import Progress
 from dmabuf_patchgen.kernel.silence import Patience
 
+#: The collection of tests that a kernel runs by itself, before its first process: `kunit:SUITE`.
+KUNIT = "kunit"
 #: What is kept of another form is not read.
 _FORM = 2
 _FILE = "boot.json"
@@ -84,13 +86,17 @@ class Boots:
         ]
 
     def boot(self, label: str, kernel: Kernel, tests: Tests, names: Sequence[str]) -> Boot:
-        """Boot a kernel and run tests, named as `collection:test`."""
-        about = [*self._about, kernel.key, tests.key, list(names)]
+        """Boot a kernel and run tests, named as `collection:test`.
+
+        Those of the collection KUNIT are the kernel's own: which it has, its configuration says.
+        """
+        programs = [name for name in names if not name.startswith(f"{KUNIT}:")]
+        about = [*self._about, kernel.key, tests.key, programs]
         keys = {one: _key([*about, one]) for one in accelerators.NAMES}
         for one in accelerators.NAMES:
             if self._kept and self.accelerator in (None, one) and (known := _kept_boot(keys[one])):
                 return known
-        self._progress(f"booting {label}: {len(names)} programs of tests")
+        self._progress(f"booting {label}: {len(programs)} programs of tests")
         initramfs = self._initramfs(tests)
 
         def run(accelerator: str, patience: Patience) -> Boot:
@@ -102,7 +108,7 @@ class Boots:
                 checkers.patience(patience) if self._debug else patience,
                 self._limit,
                 log=self._scratch / "console.log",
-                arguments=(*self._arguments, f"proof_tests={','.join(names)}"),
+                arguments=(*self._arguments, f"proof_tests={','.join(programs)}"),
                 memory=self._memory,
                 progress=lambda text: self._progress(f"booted {label}: {text}"),
             )

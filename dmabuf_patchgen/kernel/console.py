@@ -68,6 +68,15 @@ class Boot:
         return _between(self.console, "tests begin", "tests end .*") or ""
 
     @property
+    def kunit(self) -> str:
+        """What was said before the guest's init came up, as far as the kernel came.
+
+        What KUnit says is in it: the kernel runs the tests that are built in before its first
+        process, whose console it shares with all else that the kernel has to say.
+        """
+        return self.console[: up.start() if (up := _line("up").search(self.console)) else None]
+
+    @property
     def kernel_log(self) -> str:
         """The kernel's log after the tests; the console where the guest did not get that far."""
         log = _between(self.console, "log begin", "log end")

@@ -78,7 +78,8 @@ class Kernels:
     kept; the build directory is only opened for something that is not. environment, series:
     whose fragments make the configuration; touched: every file that a state differs in;
     kept: whether to take what an earlier run built; jobs: of make at the same time, 0 for as many
-    as there are processors; debug: whether they have checkers. A context manager.
+    as there are processors; debug: whether they have checkers; kunit: whether they have KUnit.
+    A context manager.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Kernels:
         kept: bool = True,
         jobs: int = 0,
         debug: bool = False,
+        kunit: bool = False,
     ) -> None:
         self._environment = environment
         self._tree = tree
@@ -103,6 +105,8 @@ class Kernels:
         self._kept = kept
         self._jobs = jobs
         self._debug = debug
+        # Checkers change every object, and KUnit, by which a task has a member more, most of them.
+        self._apart = [name for name, on in (("debug", debug), ("kunit", kunit)) if on]
         self._fresh: set[str] = set()
         self._stack = ExitStack()
         self._build_directory: Bootable | None = None
@@ -185,7 +189,7 @@ class Kernels:
                 self._touched,
                 self._progress,
                 self._jobs,
-                debug=self._debug,
+                apart=self._apart,
             )
             if self._build_directory.fingerprint != self.fingerprint:
                 raise UserError(f"{self._tree.label}: files in it were just changed", "start again")

@@ -4,7 +4,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from dmabuf_patchgen.prove.comparison import TestName, TestRun
+from dmabuf_patchgen.prove.comparison import TestName, TestRun, at
+from dmabuf_patchgen.prove.evidence import Outcome
 
 #: What the tests say in a state, by its number; of the tests whose names are given, at the least.
 Outcomes = Callable[[int, tuple[TestName, ...]], Mapping[TestName, TestRun]]
@@ -19,13 +20,13 @@ def changing(
     pattern: str, base: Mapping[TestName, TestRun], tip: Mapping[TestName, TestRun]
 ) -> tuple[TestName, ...]:
     """The tests that a shell pattern matches and that come to another end with the series."""
-    return tuple(
-        name
-        for name, said in tip.items()
-        if fnmatchcase(full_name(name), pattern)
-        and name in base
-        and base[name].outcome is not said.outcome
-    )
+
+    def changes(name: TestName) -> bool:
+        before = at(base, name).outcome
+        known = name in base or before is Outcome.ABSENT
+        return known and before is not tip[name].outcome
+
+    return tuple(name for name in tip if fnmatchcase(full_name(name), pattern) and changes(name))
 
 
 def first_states(

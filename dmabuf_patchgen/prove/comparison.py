@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from dmabuf_patchgen.kernel.boots import KUNIT
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.reports import Report
 from dmabuf_patchgen.prove import ktap
 from dmabuf_patchgen.prove.evidence import KernelReport, Outcome, Result, Verdict
 from dmabuf_patchgen.prove.expectation import Expectation, Expectations
 
-#: A test: its program, and its name in it, empty for a program that says nothing of its tests.
+#: A test: its program, or suite of KUnit's, and its name in it, empty for a program that says
+#: nothing of its tests.
 TestName = tuple[str, str]
 
 _OUTCOMES = {
@@ -23,6 +25,7 @@ _OUTCOMES = {
     ktap.Status.XFAIL: Outcome.SKIP,
     ktap.Status.TODO: Outcome.SKIP,
 }
+_KUNIT = f"{KUNIT}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,34 @@ def read(boots: Iterable[tuple[Sequence[str], Boot]]) -> dict[TestName, TestRun]
     """What each test said. boots: with the tests that each was to run, as `collection:test`."""
     found: dict[TestName, TestRun] = {}
     for names, boot in boots:
-        found |= _read(names, boot)
+        suites = [name.removeprefix(_KUNIT) for name in names if name.startswith(_KUNIT)]
+        if suites:
+            found |= _read_suites(suites, boot)
+        found |= _read([name for name in names if not name.startswith(_KUNIT)], boot)
+    return found
+
+
+def _read_suites(suites: Sequence[str], boot: Boot) -> dict[TestName, TestRun]:
+    """What the tests of some suites of KUnit's said."""
+    found: dict[TestName, TestRun] = {}
+    unfinished = _unfinished(boot)
+    log = ktap.parse(boot.kunit)
+    for leaf in log.leaves():
+        if leaf.path[0] in suites:
+            found[leaf.path[0], " ".join(leaf.path[1:])] = _test_run(leaf.test, unfinished)
+    told = {test.name: test for test in log.tests}
+    for suite in suites:
+        test = told.get(suite)
+        if test and ktap.ENDED in test.problems:
+            found[suite, ""] = unfinished
+        elif test and _is_odd(test):
+            found[suite, ""] = _test_run(test, unfinished)
+        elif test is None and log.problems:
+            # Whatever KUnit did not come to may well be in the kernel.
+            found[suite, ""] = unfinished
+        elif test is None or test.subtests:
+            # So of a suite that is there: what is not among its tests.
+            found[suite, ""] = TestRun(Outcome.ABSENT, "the kernel has no such test", "")
     return found
 
 
@@ -117,7 +147,7 @@ def compare(
     """The verdict on every test.
 
     base, tip: what they said without and with the series; ours: the programs that the series
-    brings, the others being the tree's own.
+    brings or names, the others being the tree's own.
     """
     programs = frozenset(ours)
     names = dict.fromkeys([*tip, *base])
@@ -125,20 +155,22 @@ def compare(
     return tuple(
         _result(
             name,
-            _at(base, name),
-            _at(tip, name),
+            at(base, name),
+            at(tip, name),
             expectations.of(*name),
             own=name[0] in programs,
         )
         for name in names
-        # Where a program's tests are told, it is only by itself if it failed besides.
+        # Where a program's tests are told, it is only by itself if it failed besides, or if nobody
+        # knows what else is in a suite.
         if name[1]
         or name[0] not in telling
-        or Outcome.FAIL in (_at(base, name).outcome, _at(tip, name).outcome)
+        or Outcome.FAIL in (at(base, name).outcome, at(tip, name).outcome)
+        or (at(base, name).outcome, at(tip, name).outcome) == (Outcome.ABSENT, Outcome.CRASH)
     )
 
 
-def _at(said: Mapping[TestName, TestRun], name: TestName) -> TestRun:
+def at(said: Mapping[TestName, TestRun], name: TestName) -> TestRun:
     """What a test said; of one that is not there, what its program came to."""
     if name in said:
         return said[name]
@@ -181,8 +213,10 @@ def _that_tells(base: TestRun, tip: TestRun, expectation: Expectation) -> tuple[
         return Verdict.NOT_PROVED, f"another reason without the series: {base.why}"
     if tip.outcome is Outcome.PASS:
         return Verdict.PROVED, ""
-    if tip.outcome is Outcome.CRASH and base.outcome is Outcome.FAIL:
+    if tip.outcome is Outcome.CRASH and base.outcome is not Outcome.CRASH:
         return Verdict.REGRESSION, f"with the series: {tip.why}"
+    if base.outcome is not tip.outcome and base.outcome is Outcome.ABSENT:
+        return Verdict.NOT_PROVED, f"with the series: {tip.why}"
     return Verdict.NOT_PROVED, f"with the series as well: {tip.why}"
 
 

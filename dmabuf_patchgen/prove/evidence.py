@@ -28,12 +28,15 @@ class Outcome(Enum):
     SKIP = "skip"
     #: The kernel panicked, hung or went away before the test had ended.
     CRASH = "crash"
+    #: The kernel has no such test, and has come to the end of those that it has: KUnit's only.
+    ABSENT = "absent"
 
 
 class Verdict(Enum):
     """What a test shows, its outcome on the base and on the tip taken together."""
 
-    #: Fails on the base for the reason that it names, and passes on the tip.
+    #: Fails on the base for the reason that it names, or is not there where that is expected, and
+    #: passes on the tip.
     PROVED = "proved"
     #: The negative control: passes on both.
     CONTROL = "control"
@@ -79,8 +82,8 @@ class Checker:
 class Result:
     """What a test said on both kernels.
 
-    base_reason: why it fails on the base, else empty; why: of a verdict that speaks against
-    the series or leaves it without proof, else empty.
+    base_reason: why it fails on the base or is not there, else empty; why: of a verdict that speaks
+    against the series or leaves it without proof, else empty.
     """
 
     name: str
@@ -197,6 +200,15 @@ class Evidence:
     def named(self, verdict: str) -> tuple[str, ...]:
         """Names of the tests with a verdict, as docs/evidence.md spells it."""
         return tuple(test.name for test in self.tests if test.verdict is Verdict(verdict))
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Names of the tests that are proved and are not in the kernel without the series."""
+        return tuple(
+            test.name
+            for test in self.tests
+            if test.verdict is Verdict.PROVED and test.base is Outcome.ABSENT
+        )
 
 
 def load(path: Path) -> Evidence:
@@ -379,7 +391,7 @@ def _result(entry: _Field) -> Result:
         verdict=entry.under("verdict").one_of(Verdict),
         why=entry.under("why").text(),
     )
-    failed = test.base in (Outcome.FAIL, Outcome.CRASH)
+    failed = test.base in (Outcome.FAIL, Outcome.CRASH, Outcome.ABSENT)
     agrees = {
         Verdict.PROVED: failed and bool(test.base_reason) and test.tip is Outcome.PASS,
         Verdict.CONTROL: test.base is test.tip is Outcome.PASS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kselftests of a series do on a kernel without it, as templates/SERIES/proof.toml says.
+"""What the tests of a series do on a kernel without it, as templates/SERIES/proof.toml says.
 
 A test that no entry names is a control: it passes with the series and without. What the kernel
 reports with the series only is a fault of the series, unless an entry says that a test is there to
@@ -19,16 +19,18 @@ from dmabuf_patchgen.render.environment import Environment
 
 FILE = "proof.toml"
 _KEYS = {"program", "names", "when", "base", "says", "reason"}
+_SUITE_KEYS = {"suite", "when"}
 _REPORT_KEYS = {"program", "when", "kind", "says", "reason"}
-_BASES = {"fail": Outcome.FAIL, "crash": Outcome.CRASH}
+_BASES = {"fail": Outcome.FAIL, "crash": Outcome.CRASH, "absent": Outcome.ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """How some tests of a program fail on the base.
 
-    names: shell patterns; base: FAIL or CRASH; says: what must stand in what the test says, or
-    for a crash in what the kernel says; reason: the same in words; place: file and entry.
+    program: a kselftest or a suite of KUnit's; names: shell patterns; base: FAIL or CRASH, or
+    ABSENT of a suite; says: what must stand in what the test says, or for a crash in what the
+    kernel says; reason: the same in words; place: file and entry.
     """
 
     program: str
@@ -63,11 +65,15 @@ class AskedFor:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All that some series say. alone: programs that need a boot of their own."""
+    """All that some series say.
+
+    alone: programs that need a boot of their own; suites: of KUnit's, which the kernel runs.
+    """
 
     tests: tuple[Expectation, ...]
     alone: tuple[str, ...]
     reports: tuple[AskedFor, ...] = ()
+    suites: tuple[str, ...] = ()
 
     def of(self, program: str, test: str) -> Expectation | None:
         """What is said of a test; None for a control."""
@@ -89,6 +95,7 @@ def load(
     tests: list[Expectation] = []
     reports: list[AskedFor] = []
     alone: dict[str, None] = {}
+    suites: dict[str, None] = {}
     for name in names:
         file = f"{name}/{FILE}"
         if not (environment.root / file).exists():
@@ -102,9 +109,18 @@ def load(
                 reports += _asked_for(environment, entry, contexts[name], place)
             for entry in declared.get("boot", []):
                 alone[str(entry["program"])] = None
+            for number, entry in enumerate(declared.get("kunit", []), 1):
+                place = f"{file}, kunit {number}"
+                _refuse_unknown(entry, _SUITE_KEYS, place)
+                if _holds(environment, entry, contexts[name], place):
+                    suites[str(entry["suite"])] = None
+            for one in tests:
+                # Kselftests are those of the tip on both kernels.
+                if one.base is Outcome.ABSENT and one.program not in suites:
+                    raise ValueError(f"{one.place}: {one.program!r} is no suite of KUnit's here")
         except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
             raise UserError(f"{environment.root / file}: wrong or missing entry: {error}") from None
-    return Expectations(tuple(tests), tuple(alone), tuple(reports))
+    return Expectations(tuple(tests), tuple(alone), tuple(reports), tuple(suites))
 
 
 def _expectation(
@@ -116,10 +132,13 @@ def _expectation(
         program=str(entry["program"]),
         names=tuple(map(str, entry["names"])),
         base=_BASES[entry["base"]],
-        says=re.compile(entry["says"]),
+        # What is not there says nothing.
+        says=re.compile("" if entry["base"] == "absent" else entry["says"]),
         reason=str(entry["reason"]),
         place=place,
     )
+    if made.base is Outcome.ABSENT and "says" in entry:
+        raise ValueError(f"{place}: says of what is absent")
     if isinstance(entry["names"], str) or not made.names or not made.reason.strip():
         raise ValueError(f"{place}: names has to be a list, and reason a text")
     return [made] if _holds(environment, entry, context, place) else []

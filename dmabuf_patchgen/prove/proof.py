@@ -194,6 +194,7 @@ def prove(
             kept=options.kept,
             jobs=options.jobs,
             debug=options.debug,
+            kunit=bool(subject.expected.suites),
         ) as kernels,
     ):
         guests = Boots(
@@ -245,7 +246,8 @@ def _concluded(subject: _Subject, kernels: Kernels, done: ProofRun) -> Proof:
     results: tuple[Result, ...] = ()
     problems = list(done.problems)
     if done.said:
-        results = comparison.compare(done.base, done.tip, expected, _own_programs(rendered))
+        own = _own_programs(rendered) | {*expected.suites}
+        results = comparison.compare(done.base, done.tip, expected, own)
         problems += comparison.stale(expected, [*done.base, *done.tip])
     about = next(iter(done.boots), None)
     evidence = Evidence(

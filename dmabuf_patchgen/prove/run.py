@@ -3,9 +3,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel import checkers, reports
 from dmabuf_patchgen.kernel.bootable import DoesNotBuild, State
-from dmabuf_patchgen.kernel.boots import Boots
+from dmabuf_patchgen.kernel.boots import KUNIT, Boots
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernel, Kernels, Tests
 from dmabuf_patchgen.kernel.reports import Report
@@ -124,10 +125,18 @@ class ProofRun:
         self.changes = bisection.first_states(names, last, tip, outcomes)
 
     def _together(self, tests: Tests) -> list[list[str]]:
-        """The programs of each boot: those that stand each other first, then each other one."""
-        alone = [name for name in tests.names if name.rpartition(":")[2] in self._expected.alone]
-        shared = [name for name in tests.names if name not in alone]
-        return [names for names in (shared, *([name] for name in alone)) if names]
+        """The programs of each boot: those that stand each other first, then each other one.
+
+        What the kernel runs by itself is heard in the first. Raises UserError.
+        """
+        names = tests.names
+        suites = [f"{KUNIT}:{suite}" for suite in self._expected.suites]
+        if twice := {*self._expected.suites} & {name.rpartition(":")[2] for name in names}:
+            raise UserError(f"{min(twice)} is a suite of KUnit's and a kselftest as well")
+        alone = [name for name in names if name.rpartition(":")[2] in self._expected.alone]
+        shared = [name for name in names if name not in alone]
+        first, *others = [names for names in (shared, *([name] for name in alone)) if names]
+        return [[*first, *suites], *others]
 
     def _boot_all(
         self, states: Sequence[State], kernels: Mapping[str, Kernel], tests: Tests

@@ -54,6 +54,23 @@ def test_what_may_end_otherwise_the_next_time_is_not_kept(booted: Booted) -> Non
     assert [booted(ends=BootStatus.HANG), booted(ends=BootStatus.LOST), booted()] == [1, 2, 3]
 
 
+def test_what_the_kernel_runs_by_itself_is_not_asked_of_the_guest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_qemu: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runner = Runner()
+    (tmp_path / "busybox").write_text("busybox")
+    tests = image.Tests(tmp_path, "tests")
+    tests.directory.mkdir()
+    x86 = architecture.here().named("x86_64")
+    guests = boots.Boots(x86, runner, 1, tmp_path / "busybox", tmp_path, lambda _: None)
+    guests.boot("base", image.Kernel(tmp_path, "k"), tests, ["a:b", "a:c", "kunit:toy"])
+    assert runner.guests[-1].arguments[-1] == "proof_tests=a:b,a:c"
+    # The same kernel runs the same suites: what is heard of them is no part of the boot.
+    guests.boot("base", image.Kernel(tmp_path, "k"), tests, ["a:b", "a:c"])
+    assert len(runner.guests) == 1
+
+
 @pytest.mark.parametrize("what", damage.DAMAGES)
 def test_what_was_damaged_is_booted_again(booted: Booted, what: str) -> None:
     number = booted()

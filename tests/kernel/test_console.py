@@ -78,6 +78,13 @@ def test_parts_of_a_whole_console(name: str) -> None:
     assert ktap.parse(one.tests).tests
 
 
+@pytest.mark.parametrize("name", ["good-5.10", "good-7.3"])
+def test_what_comes_before_the_first_process(name: str) -> None:
+    one = boot(recorded(name))
+    assert "Linux version" in one.kunit.splitlines()[0]
+    assert console.MARK not in one.kunit and "selftests: " not in one.kunit
+
+
 def test_tests_and_log_of_a_crash_go_to_the_end() -> None:
     one = boot(recorded("kernel-bug"), BootStatus.PANIC)
     # What a test says before it crashes is there.
@@ -90,6 +97,7 @@ def test_tests_and_log_of_a_crash_go_to_the_end() -> None:
 def test_a_guest_that_never_came_up_has_no_tests() -> None:
     one = boot(recorded("panic"), BootStatus.PANIC)
     assert one.tests == ""
+    assert one.kunit == one.console
     assert one.kernel_log == one.console
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.kernel import architecture, seal
+from dmabuf_patchgen.kernel import architecture, cache, seal
 from dmabuf_patchgen.kernel.bootable import State
 from dmabuf_patchgen.kernel.configuration import COMMON
 from dmabuf_patchgen.kernel.image import Kernels
@@ -89,6 +89,15 @@ def test_what_changes_while_it_is_built_is_not_kept(
     (tree.root / "source").write_text("one\n")
     number = built()
     assert built() == number
+
+
+def test_kernels_with_kunit_are_built_beside_the_others(built: Built) -> None:
+    built()
+    assert len([*cache.directory("bootable").glob("*/first")]) == 1
+    built(kunit=True, kept=False)
+    assert len([*cache.directory("bootable").glob("*/first")]) == 2
+    built(kept=False)
+    assert len([*cache.directory("bootable").glob("*/first")]) == 2
 
 
 def test_another_compiler_of_the_same_version_builds_it_again(built: Built) -> None:

@@ -259,6 +259,23 @@ def test_what_booted_is_told_from_the_evidence(reference: Tree, tmp_path: Path) 
     assert command[1].replace("\\\n", "").split() == proof.command.split()
 
 
+def test_tests_that_the_series_brings_do_not_fail_without_it(
+    reference: Tree, tmp_path: Path
+) -> None:
+    rendered = render(Environment(), reference, [MAP_INFO], {})
+    added = [{**SHOWN["tests"][0], "name": name, "base": "absent"} for name in ("one", "two")]
+    proof = evidence(tmp_path, tests=[*added, SHOWN["tests"][1]])
+    text = one_line(letter(rendered, evidence=proof).body)
+    assert (
+        "and the kselftests and KUnit tests were run in both. 2 KUnit tests are not in the kernel "
+        "without the series, and pass with it. 1 control passes on both." in text
+    )
+    proof = evidence(tmp_path, tests=[*SHOWN["tests"], added[0]])
+    text = one_line(letter(rendered, evidence=proof).body)
+    assert "1 test fails without the series for the reason that it names and passes with" in text
+    assert "1 KUnit test is not in the kernel without the series, and passes with it." in text
+
+
 def test_a_proof_that_failed_is_told_as_such(reference: Tree, tmp_path: Path) -> None:
     first, second = SHOWN["tests"]
     proof = evidence(

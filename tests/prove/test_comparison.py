@@ -2,6 +2,7 @@
 """Verdicts: what a test says on two kernels, and what it was expected to say on the first."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -218,3 +219,137 @@ def test_reports_are_told_with_where_they_are_and_whether_they_should() -> None:
         ("fixed", "toy", True, False, ""),
     ]
     assert found[0].fingerprint == "WARNING: old" and found[-1].kind == "BUG"
+
+
+LOGS = Path(__file__).parent / "ktap"
+SUITES = ("kunit:toy-core", "kunit:toy-list")
+CORE = "    ok 1 works\n    ok 2 refuses\n"
+
+
+def kernel_tests(
+    *suites: tuple[str, str, str], ended: str = "dmabuf-patchgen: up\n", plan: int | None = None
+) -> Boot:
+    """A boot of a kernel that has suites: the name of each, its cases, and ok or not ok."""
+    said = f"Linux version 7.3.4\nKTAP version 1\n1..{len(suites) if plan is None else plan}\n"
+    for number, (name, cases, result) in enumerate(suites, 1):
+        said += f"    KTAP version 1\n    # Subtest: {name}\n    # module: toy\n"
+        said += f"    1..{cases.count('ok ')}\n{cases}{result} {number} {name}\n"
+    stamped = "".join(f"[    0.{at:06}] {one}\n" for at, one in enumerate(said.splitlines()))
+    status = BootStatus.POWER_OFF if ended.startswith("dmabuf") else BootStatus.PANIC
+    # What comes behind is another's: programs of tests print the same form.
+    if status is BootStatus.POWER_OFF:
+        ended += "ok 1 selftests: drivers/dma-buf: other\n    # Subtest: toy-core\n    ok 1 late\n"
+    return Boot(f"{stamped}{ended}", status, 1.0, "qemu 7.2.22", "tcg")
+
+
+def verdicts(base: Boot, tip: Boot) -> dict[str, Result]:
+    before, after = (comparison.read([(SUITES, one)]) for one in (base, tip))
+    one = Expectation("toy-core", ("*",), Outcome.ABSENT, re.compile(""), "no test", "toy, test 1")
+    expected = Expectations((one,), (), suites=("toy-core", "toy-list"))
+    found = comparison.compare(before, after, expected, expected.suites)
+    return {one.name: one for one in found}
+
+
+LIST = ("toy-list", "    ok 1 adds\n", "ok")
+
+
+def heard(log: str, status: BootStatus) -> dict[comparison.TestName, comparison.TestRun]:
+    """What three suites said in a recorded log, of which no kernel has the last."""
+    said = (LOGS / f"{log}.log").read_text(encoding="utf-8")
+    names = ("kunit:dma-buf-resv", "kunit:kunit_platform_device", "kunit:dma-buf")
+    return comparison.read([(names, Boot(said, status, 1.0, "qemu 7.2.22", "tcg"))])
+
+
+def test_what_suites_of_a_real_kernel_said() -> None:
+    found = heard("kunit-7.3", BootStatus.POWER_OFF)
+    resv = {test: one for (suite, test), one in found.items() if suite == "dma-buf-resv" and test}
+    assert len(resv) == 17 and {one.outcome for one in resv.values()} == {Outcome.PASS}
+    assert resv["test_signaling kernel"].why == ""
+    failed = found["kunit_platform_device", "kunit_platform_device_add_twice_fails_test"]
+    assert failed.outcome is Outcome.FAIL
+    assert failed.why.endswith("but kunit_platform_device_add(test, pdev) == 0 (0x0)")
+    assert found["dma-buf", ""].outcome is Outcome.ABSENT
+    # What else the kernel has was not asked for.
+    assert {suite for suite, _ in found} == {"dma-buf-resv", "kunit_platform_device", "dma-buf"}
+
+
+def test_a_real_kernel_that_panics_tells_of_no_suite_that_it_is_absent() -> None:
+    found = heard("kunit-7.3-crash", BootStatus.PANIC)
+    assert found["dma-buf", ""].outcome is Outcome.CRASH
+    assert found["dma-buf-resv", ""].outcome is Outcome.CRASH
+
+
+def test_a_suite_that_only_the_tip_has() -> None:
+    found = verdicts(kernel_tests(LIST), kernel_tests(LIST, ("toy-core", CORE, "ok")))
+    assert {name: one.verdict.value for name, one in found.items()} == {
+        "toy-list:adds": "control", "toy-core:works": "proved", "toy-core:refuses": "proved",
+    }  # fmt: skip
+    assert found["toy-core:works"].base is Outcome.ABSENT
+    assert found["toy-core:works"].base_reason == "no test"
+
+
+def test_a_case_that_only_the_tip_has() -> None:
+    base = kernel_tests(LIST, ("toy-core", "    ok 1 works\n", "ok"))
+    found = verdicts(base, kernel_tests(LIST, ("toy-core", CORE, "ok")))
+    assert found["toy-core:refuses"].verdict.value == "proved"
+    works = found["toy-core:works"]
+    assert (works.verdict.value, works.why) == (
+        "not proved",
+        "passes without the series as well",
+    )
+
+
+PANIC = "[    1.000000] Kernel panic - not syncing: Fatal exception\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "tip", "verdict", "why"),
+    [
+        (
+            kernel_tests(LIST),
+            kernel_tests(LIST, ("toy-core", CORE.replace("ok 2", "not ok 2"), "not ok")),
+            "not proved",
+            "with the series: no reason given",
+        ),
+        # That it is not there is only known where KUnit came to the end.
+        (
+            kernel_tests(LIST, plan=2),
+            kernel_tests(LIST, ("toy-core", CORE, "ok")),
+            "not proved",
+            "another reason without the series: it did not tell a result",
+        ),
+        (
+            kernel_tests(LIST, ended=PANIC, plan=2),
+            kernel_tests(LIST, ("toy-core", CORE, "ok")),
+            "not proved",
+            "another reason without the series: panic: Kernel panic - not syncing: Fatal exception",
+        ),
+        (
+            Boot("dmabuf-patchgen: up\n", BootStatus.POWER_OFF, 1.0, "qemu 7.2.22", "tcg"),
+            kernel_tests(LIST, ("toy-core", CORE, "ok")),
+            "not proved",
+            "another reason without the series: it did not tell a result",
+        ),
+    ],
+    ids=["fails", "lost", "panics", "no KUnit"],
+)
+def test_what_proves_nothing_of_a_suite(base: Boot, tip: Boot, verdict: str, why: str) -> None:
+    found = verdicts(base, tip)["toy-core:refuses"]
+    assert (found.verdict.value, found.why) == (verdict, why)
+
+
+@pytest.mark.parametrize("told", ["", "[    0.9]     ok 1 works\n"])
+def test_a_kernel_that_goes_down_in_a_suite(told: str) -> None:
+    begun = "[    0.9]     KTAP version 1\n[    0.9]     # Subtest: toy-core\n"
+    crashed = kernel_tests(LIST, ended=f"{begun}{told}{PANIC}", plan=2)
+    found = verdicts(kernel_tests(LIST), crashed)["toy-core"]
+    assert (found.verdict.value, found.base.value, found.tip.value) == (
+        "regression", "absent", "crash",
+    )  # fmt: skip
+
+
+def test_a_suite_that_neither_has() -> None:
+    found = verdicts(kernel_tests(LIST), kernel_tests(LIST))["toy-core"]
+    assert (found.verdict.value, found.why) == (
+        "not proved", "with the series as well: the kernel has no such test",
+    )  # fmt: skip

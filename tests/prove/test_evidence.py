@@ -127,7 +127,11 @@ _OFF = "of a checker that is on, or none of one that is not"
         ("patch_ids.0", ["a"], "patch_ids[0]: not a text"),
         ("tests", {}, "tests: not a list"),
         ("tests.0", "ok", "tests[0]: not an object"),
-        ("tests.0.base", "broken", "tests[0].base: 'broken' is none of pass, fail, skip, crash"),
+        (
+            "tests.0.base",
+            "broken",
+            "tests[0].base: 'broken' is none of pass, fail, skip, crash, absent",
+        ),
         ("tests.0.base_reason", None, "tests[0].base_reason: not a text"),
         ("debug.0.on", 1, "debug[0].on: neither true nor false"),
         ("debug.0.symbol", "", "debug[0].symbol: empty"),

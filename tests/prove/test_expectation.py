@@ -116,3 +116,42 @@ def test_a_report_that_a_test_is_there_for(tmp_path: Path) -> None:
 def test_a_report_that_is_declared_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         loaded(tmp_path, TOY.replace(old, new))
+
+
+KUNIT = """\
+[[kunit]]
+suite = "toy-core"
+when = "fact.heap"
+
+[[test]]
+program = "toy-core"
+names = ["*"]
+when = "fact.heap"
+base = "absent"
+reason = "nothing tests it"
+"""
+
+
+def test_a_suite_that_a_kernel_has_only_with_the_series(tmp_path: Path) -> None:
+    found = loaded(tmp_path, KUNIT)
+    assert found.suites == ("toy-core",)
+    one = found.of("toy-core", "works")
+    assert one and one.base is Outcome.ABSENT and one.reason == "nothing tests it"
+    assert loaded(tmp_path, KUNIT, heap=False) == Expectations((), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('program = "toy-core"', 'program = "toy"', "'toy' is no suite of KUnit's here"),
+        ('base = "absent"', 'base = "absent"\nsays = "x"', "says of what is absent"),
+        ('base = "absent"', 'base = "fail"', "'says'"),
+        ('suite = "toy-core"', 'suites = "toy-core"', "nothing is called suites"),
+        ('suite = "toy-core"\n', "", "'suite'"),
+    ],
+)
+def test_a_wrong_suite_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in KUNIT
+    with pytest.raises(UserError, match=r"toy/proof\.toml: wrong or missing entry") as refused:
+        loaded(tmp_path, KUNIT.replace(old, new))
+    assert said in refused.value.message

@@ -2,13 +2,18 @@
 """States of a tree booted one after the other, by a host that is not to be relied on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.kernel.bootable import State
 from dmabuf_patchgen.kernel.boots import Boots
 from dmabuf_patchgen.kernel.console import Boot, BootStatus
 from dmabuf_patchgen.kernel.image import Kernels
+from dmabuf_patchgen.prove.evidence import Outcome
 from dmabuf_patchgen.prove.expectation import Expectations
 from dmabuf_patchgen.prove.run import ProofRun
 
@@ -142,3 +147,38 @@ def test_one_that_gives_up_without_the_series_as_well_is_told() -> None:
     done = checked(*LOCKS, base=OFF, tip=OFF)
     assert not done.problems and {*done.off} == {"base", "tip"}
     assert done.off["base"] == done.off["tip"] != {}
+
+
+class Suites(Changing):
+    """Boots of a kernel that has a suite of KUnit's from one patch on."""
+
+    def boot(self, label: str, kernel: Any, tests: Any, names: Sequence[str]) -> Boot:
+        assert names == ["c:one", "kunit:toy"]
+        boot = super().boot(label, kernel, tests, names)
+        has = int(label) >= self.at
+        said = f"KTAP version 1\n1..{int(has)}\n"
+        if has:
+            said += "    # Subtest: toy\n    1..1\n    ok 1 works\nok 1 toy\n"
+        else:
+            said = "KTAP version 1\n1..1\n    # Subtest: old\n    1..1\n    ok 1 is\nok 1 old\n"
+        return replace(boot, console=f"{said}dmabuf-patchgen: up\n{boot.console}")
+
+
+def test_a_suite_is_followed_to_the_commit_that_brings_it() -> None:
+    states = tuple(State(str(number), {}) for number in range(5))
+    guests = Suites(at=3)
+    expected = Expectations((), (), suites=("toy",))
+    proof_run = ProofRun(cast(Kernels, Kept()), cast(Boots, guests), expected, states)
+    proof_run.run(each_commit=False)
+    assert proof_run.base["toy", ""].outcome is Outcome.ABSENT
+    assert proof_run.tip["toy", "works"].outcome is Outcome.PASS
+    proof_run.bisect("toy:*")
+    assert proof_run.changes == {("toy", "works"): 3} and not proof_run.problems
+
+
+def test_a_suite_named_as_a_kselftest_is_refused() -> None:
+    expected = Expectations((), (), suites=("one",))
+    guests = cast(Boots, Suites(at=1))
+    proof_run = ProofRun(cast(Kernels, Kept()), guests, expected, STATES)
+    with pytest.raises(UserError, match="one is a suite of KUnit's and a kselftest as well"):
+        proof_run.run(each_commit=False)
