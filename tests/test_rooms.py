@@ -15,7 +15,7 @@ from tests.conftest import CHECKOUT
 PACKAGE = CHECKOUT / "dmabuf_patchgen"
 DOCUMENT = CHECKOUT / "docs" / "architecture.md"
 #: Beside the rooms; what every room may use.
-COMMON = {"errors", "kept", "process", "signals", "xdg"}
+COMMON = {"errors", "forked", "kept", "process", "signals", "xdg"}
 
 
 def rooms() -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmabuf_patchgen import kept, xdg
-from dmabuf_patchgen.audit import forked, record
+from dmabuf_patchgen import forked, kept, xdg
+from dmabuf_patchgen.audit import record
 from dmabuf_patchgen.audit.places import CLOSE, WIDE
 from dmabuf_patchgen.audit.verdict import Audit, Entry
 from dmabuf_patchgen.tree import bulk
@@ -62,13 +61,8 @@ def _audited(tree: KernelTree, files: bulk.Bulk, progress: Callable[[str], None]
 
 def _judged(entries: Entries, jobs: list[Job]) -> list[Entry]:
     """The entries, each judged; a fork for every processor shares what is known of the tree."""
-    workers = len(os.sched_getaffinity(0)) if len(jobs) >= _ALONE else 1
-
-    def judge(some: list[Job]) -> list[Entry]:
-        return [entries.judged(job) for job in some]
-
-    parts = [jobs[at::workers] for at in range(workers)]
-    judged = [entry for some in forked.shared(judge, parts, workers) for entry in some]
+    workers = forked.processors() if len(jobs) >= _ALONE else 1
+    judged = [entry for _, entry in forked.shared(entries.judged, jobs, workers)]
     return sorted(judged, key=lambda entry: (entry.path, entry.line, entry.what, entry.name))
 
 

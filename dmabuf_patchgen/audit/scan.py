@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Looks through all the C of a tree for what an audit has to read closely.
 
-A byte search, and for the few files that it finds the names of what they define; two processes
+A byte search, and for the few files that it finds the names of what they define; processes
 share it, since it is most of the work.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dmabuf_patchgen.audit import forked
+from dmabuf_patchgen import forked
 from dmabuf_patchgen.audit.definitions import Definitions, Initialiser, heads
-from dmabuf_patchgen.audit.forked import Part, Result
 from dmabuf_patchgen.audit.places import CLOSE
 from dmabuf_patchgen.audit.takers import taken
 from dmabuf_patchgen.audit.verdict import Taken
@@ -30,11 +28,8 @@ TYPES = re.compile(rf"(?:\w+_)?{'|'.join(_TYPES)}")
 _TYPE_NAMES = tuple(one.encode() for one in _TYPES)
 _TAKERS = (b"follow_p", b"vaddr_frames")
 _WORDS = (b"struct vm_", b"dma_buf_", b"drm_gem_", b"struct drm_driver ")
-_CLOSE = bulk.Words(_WORDS + _TAKERS, (b"struct vm_", b"dma_buf_", b"drm_", *_TAKERS))
-_WIDE = bulk.Words(_TAKERS, _TAKERS)
-#: So many files a process searches, and so many it reads closely, before it tells what it found.
-_SEARCHED = 1500
-_READ = 100
+#: So many files a process looks through before it tells what it found.
+_PART = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,68 +56,67 @@ class Scan:
     unread: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some files of a tree, and the words without which none of them is worth a closer look."""
+
+    paths: Sequence[str]
+    words: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What some files have that an audit asks for, with the contents of those that have it."""
+
+    facts: list[FileFacts]
+    bodies: dict[str, bytes]
+    missed: list[tuple[str, str]]
+
+
 def scan(files: bulk.Bulk, progress: Callable[[str], None]) -> Scan:
     """Look through the files of a tree."""
     progress("searching the tree")
-    wanted, missed = _searched(files, progress)
+    parts = _parts(files.files)
+    facts: list[FileFacts] = []
     bodies: dict[str, bytes] = {}
-    for path, body in files.contents(wanted):
-        if isinstance(body, str):
-            missed.append((path, body))
-        else:
-            bodies[path] = body
-    facts = _looked(bodies)
+    missed: list[tuple[str, str]] = []
+    looking = forked.shared(partial(_look, files), parts, forked.processors())
+    for number, (_, looked) in enumerate(looking, 1):
+        facts += looked.facts
+        bodies |= looked.bodies
+        missed += looked.missed
+        progress(f"searching the tree: {number * 100 // len(parts)} %")
     return Scan(
-        facts=facts,
-        bodies={one.path: bodies[one.path] for one in facts},
+        facts=tuple(sorted(facts, key=lambda one: one.path)),
+        bodies=bodies,
         files=len(files.files) - len(missed),
         unread=tuple(sorted([*files.left_out, *missed])),
     )
 
 
-def _shared(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
-    return forked.shared(work, parts, len(os.sched_getaffinity(0)))
-
-
-def _searched(
-    files: bulk.Bulk, progress: Callable[[str], None]
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """The files that are worth a closer look, and those that cannot be looked at."""
+def _parts(paths: Sequence[str]) -> list[_Part]:
     close: list[str] = []
     wide: list[str] = []
-    for path in files.files:
+    for path in paths:
         (close if path.startswith(CLOSE) else wide).append(path)
-    parts = [
-        (words, paths[at : at + _SEARCHED])
-        for words, paths in ((_CLOSE, close), (_WIDE, wide))
-        for at in range(0, len(paths), _SEARCHED)
+    return [
+        _Part(some[at : at + _PART], words)
+        for words, some in ((_WORDS + _TAKERS, close), (_TAKERS, wide))
+        for at in range(0, len(some), _PART)
     ]
-    wanted: list[str] = []
-    left: list[str] = []
-    for number, found in enumerate(_shared(partial(_search, files), parts), 1):
-        wanted += found.having
-        left += found.left
-        progress(f"searching the tree: {number * 100 // len(parts)} %")
-    narrowed, missed = files.narrowed(left, _CLOSE)
-    return [*wanted, *narrowed], missed
 
 
-def _search(files: bulk.Bulk, part: tuple[bulk.Words, Sequence[str]]) -> bulk.Found:
-    words, paths = part
-    return files.search(paths, words)
-
-
-def _looked(bodies: Mapping[str, bytes]) -> tuple[FileFacts, ...]:
-    """What the files have that an audit asks for, of those that have any of it."""
-
-    def look(paths: Sequence[str]) -> list[FileFacts]:
-        found = (_facts(path, bodies[path]) for path in paths)
-        return [facts for facts in found if facts is not None]
-
-    paths = sorted(bodies)
-    parts = [paths[at : at + _READ] for at in range(0, len(paths), _READ)]
-    found = [facts for some in _shared(look, parts) for facts in some]
-    return tuple(sorted(found, key=lambda one: one.path))
+def _look(files: bulk.Bulk, part: _Part) -> _Looked:
+    found = _Looked([], {}, [])
+    for path, body in files.having(part.paths, part.words):
+        if isinstance(body, str):
+            found.missed.append((path, body))
+            continue
+        facts = _facts(path, body)
+        if facts is not None:
+            found.facts.append(facts)
+            found.bodies[path] = body
+    return found
 
 
 def _facts(path: str, body: bytes) -> FileFacts | None:

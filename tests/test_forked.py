@@ -1,33 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Work that forks share: all of it comes back, or it is told that it does not."""
 
-import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from dmabuf_patchgen.audit.forked import shared
 from dmabuf_patchgen.errors import MissingTool, UserError
+from dmabuf_patchgen.forked import shared
 
 
 def children() -> set[int]:
-    """This process's own, those that have ended and that nobody has asked for as well."""
+    """The processes that this one has started and not waited for, dead ones included."""
     found = set()
-    for place in Path("/proc").glob("[0-9]*"):
-        # Another process may end meanwhile.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            fields = (place / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[1]) == os.getpid():
-                found.add(int(place.name))
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = place.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                found.add(int(place.parent.name))
     return found
 
 
 @pytest.fixture(autouse=True)
-def no_fork_is_left() -> Iterator[None]:
-    """A test before may have left a child of its own: a tree in git has one to read objects by."""
+def no_child_is_left() -> Iterator[None]:
     before = children()
     yield
     assert children() <= before
@@ -35,9 +34,27 @@ def no_fork_is_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 9])
 def test_all_of_it_comes_back(workers: int) -> None:
-    assert sorted(shared(lambda part: part * part, range(7), workers)) == [
-        part * part for part in range(7)
-    ]
+    parts = range(3, 10)
+    assert dict(shared(lambda part: part * part, parts, workers)) == {
+        number: part * part for number, part in enumerate(parts)
+    }
+
+
+def test_nobody_waits_for_a_part_that_takes_long(tmp_path: Path) -> None:
+    """The first is not done before the others are, which one fork has to do alone."""
+    every = range(6)
+
+    def work(part: int) -> int:
+        if part == every[0]:
+            end = time.monotonic() + 60
+            while len([*tmp_path.iterdir()]) < len(every) - 1:
+                assert time.monotonic() < end, "the others wait for this one"
+                time.sleep(0.01)
+        else:
+            (tmp_path / str(part)).touch()
+        return part
+
+    assert sorted(dict(shared(work, every, 2)).values()) == [*every]
 
 
 def test_a_fault_is_raised_here() -> None:
