@@ -31,7 +31,6 @@ PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "bc": "bc",
     "bison": "bison",
-    "find": "findutils",
     "flex": "flex",
     "gcc": "gcc",
     "git": "git",

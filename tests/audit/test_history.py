@@ -70,35 +70,52 @@ def has(root: Path, fix: Fix) -> bool:
     return fix.told in (root / fix.path).read_text()
 
 
-def without(root: Path, fix: Fix, into: Path) -> Path:
-    """What a tree has of the two entries, with a fix taken back."""
-    for part in _PARTS:
-        place = into / part
+def part(root: Path, into: Path) -> Path:
+    """A copy of what a tree has of the two entries."""
+    for name in _PARTS:
+        place = into / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        if (root / part).is_dir():
-            shutil.copytree(root / part, place)
+        if (root / name).is_dir():
+            shutil.copytree(root / name, place)
         else:
-            shutil.copy(root / part, place)
-    file = into / fix.path
+            shutil.copy(root / name, place)
+    return into
+
+
+def take_back(root: Path, fix: Fix) -> None:
+    """Leave a fix out of a tree."""
+    file = root / fix.path
     text = file.read_text()
     assert text.count(fix.added) == 1, f"{fix.path}: the fix {fix.commit} is not there, or twice"
     file.write_text(text.replace(fix.added, ""))
-    return into
 
 
 @pytest.mark.parametrize("fix", [REFUSAL, FLAGS], ids=lambda fix: fix.commit)
 def test_a_fix_that_is_taken_back_is_missed(linux_612: Path, tmp_path: Path, fix: Fix) -> None:
+    tree = part(linux_612, tmp_path)
+    assert told(judged(tree, fix), fix)
+    take_back(tree, fix)
+    assert not told(judged(tree, fix), fix)
     other = REFUSAL if fix is FLAGS else FLAGS
-    before = without(linux_612, fix, tmp_path)
-    assert not told(judged(before, fix), fix) and told(judged(linux_612, fix), fix)
-    assert told(judged(before, other), other), "the other fix is still there"
+    assert told(judged(tree, other), other), "the other fix is still there"
 
 
 def test_the_helper_refuses_copy_on_write_by_its_fix_alone(linux_612: Path, tmp_path: Path) -> None:
-    before = judged(without(linux_612, REFUSAL, tmp_path), REFUSAL).copy_on_write
-    after = judged(linux_612, REFUSAL).copy_on_write
-    assert before.refused == "no" and before.bug
-    assert after.refused == "yes, but for what it delegates to" and not after.bug
+    tree = part(linux_612, tmp_path)
+    after = judged(tree, REFUSAL)
+    take_back(tree, REFUSAL)
+    before = judged(tree, REFUSAL)
+    assert before.copy_on_write.refused == "no" and before.copy_on_write.bug
+    assert after.copy_on_write.refused == "yes, but for what it delegates to"
+    assert not after.copy_on_write.bug
+    assert before.kind is after.kind, "what else is said of it is the same"
+
+
+def test_the_whole_of_a_tree_says_of_the_helper_what_its_part_does(
+    linux_612: Path, tmp_path: Path
+) -> None:
+    tree = part(linux_612, tmp_path)
+    assert judged(linux_612, REFUSAL).copy_on_write == judged(tree, REFUSAL).copy_on_write
 
 
 @pytest.mark.all
