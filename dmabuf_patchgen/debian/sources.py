@@ -80,20 +80,26 @@ def oldest(series: str) -> Path:
     """
     _check(series)
     with _alone():
-        _offers()
-        versions = _apt().versions(_package(series)) or _asked_for(series)
-        version = apt.oldest(versions)
-        place = _store() / version
-        return place if place.exists() else _download(series, version)
+        _, asked = _offers()
+        try:
+            return _provide_oldest(series)
+        except UserError as error:
+            if asked:
+                raise
+            # The lists may have been removed, or what they name from the mirror.
+            _say(f"{error.message}; asking apt again")
+        _ask()
+        return _provide_oldest(series)
 
 
-def _asked_for(series: str) -> list[str]:
-    """The versions of a series by lists that are read again: they may have been removed."""
-    _ask()
+def _provide_oldest(series: str) -> Path:
+    """The oldest tree of a series by the lists that are here: kept, or downloaded."""
     versions = _apt().versions(_package(series))
     if not versions:
         raise UserError(f"no {_package(series)} is offered by Debian's mirrors")
-    return versions
+    version = apt.oldest(versions)
+    place = _store() / version
+    return place if place.exists() else _download(series, version)
 
 
 def _check(series: str) -> None:

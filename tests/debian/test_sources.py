@@ -82,6 +82,26 @@ def test_the_oldest_is_the_newest_where_there_is_one(mirror: Mirror) -> None:
         sources.oldest("9.2")
 
 
+def test_the_oldest_state_was_taken_away_since_apt_was_asked(
+    mirror: Mirror, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror.add("9.1", "9.1.1-1").unlink()
+    mirror.add("9.1", "9.1.3-1")
+    sources.fetch("9.1")
+    mirror.packages.pop(0)
+    mirror.add("9.1", "9.1.2-1")
+    assert sources.oldest("9.1").name == "9.1.2-1"
+    assert "asking apt again" in capsys.readouterr().err
+
+
+def test_the_oldest_state_cannot_be_had(mirror: Mirror) -> None:
+    mirror.add("9.1", "9.1.1-1").unlink()
+    mirror.add("9.1", "9.1.2-1")
+    sources.fetch("9.1")
+    with pytest.raises(UserError, match="apt-get failed"):
+        sources.oldest("9.1")
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b'{"9.1": 1}', b'{"x": "9.1.1-1"}'])
 def test_damaged_offers_are_asked_for_anew(mirror: Mirror, body: bytes) -> None:
     mirror.add("9.1", "9.1.1-1")
