@@ -5,12 +5,25 @@ import os
 import shutil
 from pathlib import Path
 
-from bench.timing import Command, Comparison, compare
+from bench.timing import Command, Comparison, compare, run
 from dmabuf_patchgen.audit.effects import INSERTERS, MAPPERS
+from dmabuf_patchgen.audit.places import CLOSE, WIDE
+from dmabuf_patchgen.tree import bulk
+
+#: What git itself takes for the objects that an audit of a bare repository has to read.
+_INFLATED = " | ".join(
+    (
+        f"git ls-tree -r base {' '.join((*CLOSE, *WIDE))}",
+        r"sed -n 's/.* blob \([0-9a-f]*\)\t.*[.][ch]$/\1/p'",
+        "git cat-file --batch-check --buffer",
+        f"awk '$3 <= {bulk.LARGEST} {{ print $1 }}'",
+        "git cat-file --batch --buffer >/dev/null",
+    )
+)
 
 
 def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]:
-    """Of a directory and of a revision, nothing kept; and of a directory again."""
+    """Of a directory and of a revision, nothing kept, checked out or not; and of both again."""
     cache = scratch / "audits"
     os.environ["XDG_CACHE_HOME"] = str(cache)
     rules = scratch / "calls.cocci"
@@ -18,11 +31,14 @@ def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]
     hunt = Command(
         "spatch for the same calls",
         ("spatch", "--very-quiet", "--no-includes", "-j", str(os.cpu_count()), "--sp-file",
-         str(rules), "--dir", "."),
+         str(rules), *CLOSE, *WIDE),
         source,
     )  # fmt: skip
     directory = (ours, "-C", str(source), "audit", "--json")
     revision = (ours, "-C", str(repo), "--base", "base", "audit", "--json")
+    bare = scratch / "bare.git"
+    run(["git", "clone", "-q", "--bare", "--shared", str(repo), str(bare)])
+    objects = (ours, "-C", str(bare), "--base", "base", "audit", "--json")
 
     def forget() -> None:
         shutil.rmtree(cache, ignore_errors=True)
@@ -30,6 +46,14 @@ def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]
     found = [
         compare("audit of a directory", Command("ours", directory, before=forget), hunt, 1, 1),
         compare("audit of a revision", Command("ours", revision, before=forget), hunt, 1, 1),
+        compare(
+            "audit of a bare repository", Command("ours", objects, before=forget),
+            Command("git inflating the same objects", ("sh", "-c", _INFLATED), bare), 1.5, 3,
+        ),
+        compare(
+            "audit of a revision, kept", Command("ours", revision),
+            Command("with nothing kept", revision, before=forget), 0.5, 3,
+        ),
         compare(
             "audit of a directory, kept", Command("ours", directory),
             Command("with nothing kept", directory, before=forget), 0.5, 3,
