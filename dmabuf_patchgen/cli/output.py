@@ -138,6 +138,8 @@ def print_plan(plan: Plan, *, written: bool) -> None:
         f"branch {plan.branch} {state} v{plan.version.record.revision} of the series{again}, "
         f"on {plan.base}"
     )
+    for note in plan.notes:
+        click.echo(f"  {note}")
     if plan.version.edited:
         from dmabuf_patchgen.post import tracking
 

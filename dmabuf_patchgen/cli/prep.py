@@ -118,6 +118,7 @@ def command(
             "revision": plan.version.record.revision,
             "to": list(plan.recipients.to),
             "cc": list(plan.recipients.cc),
+            "notes": list(plan.notes),
         }
         if not dry_run:
             preparing.write(tree, plan, progress, directory, about)

@@ -4,9 +4,11 @@
 import re
 import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dmabuf_patchgen.post import trailers
 from dmabuf_patchgen.post.tracking import Record
 from dmabuf_patchgen.process import is_utf8
 from dmabuf_patchgen.render.scratch import scratch_on
@@ -25,7 +27,7 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     """Items of a changelog from one version to the next, each filled to 75 columns.
 
     Parameters and the base are compared as recorded, patches by git range-diff; a patch that
-    stayed the same is not told of.
+    stayed the same, or only got trailers, is not told of.
     """
     items = []
     if old.base != new.base:
@@ -38,6 +40,8 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     ]
     if new.signed and not old.signed:
         items.append("Signed-off-by added")
+    given: dict[str, None] = {}
+    told = []
     ranges = (f"{old.base}..{old.tip}", f"{new.base}..{new.tip}")
     # It has no --no-textconv, so it runs where no program is configured.
     with scratch_on(repo) as reader:
@@ -46,28 +50,37 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
         pair = _PAIR.match(line)
         if not pair or pair["sign"] not in _SIGNS:
             continue
-        if pair["sign"] == "!" and _says_the_same(repo, pair["old"], pair["new"]):
-            continue
-        items.append(f"{_SIGNS[pair['sign']]}: {pair['subject']}")
+        if pair["sign"] == "!":
+            was, is_ = (_content(repo, pair[side]) for side in ("old", "new"))
+            given |= dict.fromkeys(one for one in is_.given if one not in was.given)
+            if was.rest == is_.rest:
+                continue
+        told.append(f"{_SIGNS[pair['sign']]}: {pair['subject']}")
+    kinds = dict.fromkeys(trailer.partition(":")[0] for trailer in given)
+    items += [f"{', '.join(kinds)} added"] if kinds else []
     return [
         textwrap.fill(
             item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
         )
-        for item in items
+        for item in [*items, *told]
     ]
 
 
-def _says_the_same(repo: Path, old: str, new: str) -> bool:
-    """Whether two patches differ in nothing but a Signed-off-by."""
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a patch says and does. given: trailers of others; rest: all but these and one's own."""
 
-    def content(commit: str) -> tuple[str, str]:
-        message = git.git(repo, "log", "-1", "--format=%B", commit).text
-        lines = (line for line in message.splitlines() if not line.startswith("Signed-off-by:"))
-        diff = git.git(repo, "diff-tree", "-p", *git.PLAIN_DIFF, commit).stdout
-        patch_id = git.git(repo, "patch-id", "--stable", stdin=diff).text.split()[:1]
-        return "\n".join(lines).strip(), "".join(patch_id)
+    given: tuple[str, ...]
+    rest: tuple[str, ...]
 
-    return content(old) == content(new)
+
+def _content(repo: Path, commit: str) -> _Content:
+    body, found = trailers.split(git.git(repo, "log", "-1", "--format=%B", commit).text)
+    diff = git.git(repo, "diff-tree", "-p", *git.PLAIN_DIFF, commit).stdout
+    patch_id = git.git(repo, "patch-id", "--stable", stdin=diff).text.split()[:1]
+    given = tuple(filter(trailers.vouches, found))
+    rest = (one for one in found if one not in given and not one.startswith("Signed-off-by:"))
+    return _Content(given, (body, *rest, *patch_id))
 
 
 def section(version: int, items: list[str], link: str | None) -> str:

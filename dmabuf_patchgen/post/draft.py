@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dmabuf_patchgen.check.commits import commit_patch
 from dmabuf_patchgen.check.step import Patch
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.post import stack, trailers
+from dmabuf_patchgen.post.rework import Reworked
 from dmabuf_patchgen.render import branch
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.mails import Mail, mails
+from dmabuf_patchgen.render.mails import mails
 from dmabuf_patchgen.render.outcome import Rendered, RenderedPatch
 from dmabuf_patchgen.render.scratch import Identity
 from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.source import GitTree
 
-_TRAILER = re.compile(r"^[A-Z][\w-]*: \S")
 _PERSON = re.compile(r"^[A-Z][\w-]*: (.*<\S+@\S+>)$", re.M)
 
 
@@ -27,13 +29,13 @@ class Draft:
     rendered: Rendered
     author: Identity
     when: datetime
-    mails: tuple[Mail, ...]
+    mails: tuple[bytes, ...]
 
     @property
     def patches(self) -> tuple[Patch, ...]:
         """The patches for the checks."""
         pairs = zip(self.rendered.commits, self.mails, strict=True)
-        return tuple(Patch(commit, mail.content) for commit, mail in pairs)
+        return tuple(Patch(commit, mail) for commit, mail in pairs)
 
     @property
     def credited(self) -> tuple[str, ...]:
@@ -62,7 +64,30 @@ def draft(
     if signoff:
         rendered = _signed(rendered, author)
     when = branch.date(tree, rendered.revised)
-    return Draft(rendered, author, when, mails(tree, rendered.commits, author, when))
+    made = mails(tree, rendered.commits, author, when)
+    return Draft(rendered, author, when, tuple(mail.content for mail in made))
+
+
+def reworked(draft: Draft, tree: GitTree, rework: Reworked) -> Draft:
+    """The same with what its user made of it. rework: on the tree's commit."""
+    picks = stack.read(tree.repo, rework.tip, tree.commit)
+    parents = [tree.commit, *(pick.id for pick in picks)]
+    patches = [commit_patch(tree.repo, pick.id, parent, tree.prefix)
+               for parent, pick in zip(parents, picks, strict=False)]  # fmt: skip
+    series = draft.rendered.series[0]
+    found: list[RenderedPatch] = []
+    for patch, number in zip(patches, rework.rendered, strict=True):
+        # The user's own belong to what they stand on.
+        template = ""
+        if number is not None:
+            series = draft.rendered.patches[number].series
+            template = draft.rendered.patches[number].template
+        found.append(RenderedPatch(series, template, patch.commit))
+    return replace(
+        draft,
+        rendered=replace(draft.rendered, patches=tuple(found)),
+        mails=tuple(patch.mail for patch in patches),
+    )
 
 
 def _signed(rendered: Rendered, author: Identity) -> Rendered:
@@ -70,9 +95,8 @@ def _signed(rendered: Rendered, author: Identity) -> Rendered:
     line = f"Signed-off-by: {author.name} <{author.email}>"
 
     def sign(patch: RenderedPatch) -> RenderedPatch:
-        body = patch.commit.message.rstrip("\n")
-        last = body.rsplit("\n\n", 1)[-1].splitlines()
-        gap = "\n" if all(_TRAILER.match(trailer) for trailer in last) else "\n\n"
-        return replace(patch, commit=replace(patch.commit, message=f"{body}{gap}{line}\n"))
+        body, found = trailers.split(patch.commit.message)
+        message = trailers.joined(body, (*found, line))
+        return replace(patch, commit=replace(patch.commit, message=message))
 
     return replace(rendered, patches=tuple(map(sign, rendered.patches)))

@@ -13,16 +13,17 @@ from dmabuf_patchgen.check.commits import patch_ids
 from dmabuf_patchgen.check.report import Report
 from dmabuf_patchgen.check.verdict import Checks
 from dmabuf_patchgen.errors import Exit, UserError
-from dmabuf_patchgen.post import b4, publication, settings, tracking
+from dmabuf_patchgen.post import b4, publication, rendering, rework, settings, stack, tracking
 from dmabuf_patchgen.post import draft as drafts
 from dmabuf_patchgen.post import version as versions
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.post.draft import Draft
 from dmabuf_patchgen.post.publication import Change
 from dmabuf_patchgen.post.recipients import Recipients, recipients
+from dmabuf_patchgen.post.rework import Reworked
 from dmabuf_patchgen.post.settings import Settings
 from dmabuf_patchgen.post.tracking import Record
-from dmabuf_patchgen.post.version import Version
+from dmabuf_patchgen.post.version import Before, Version
 from dmabuf_patchgen.process import is_utf8
 from dmabuf_patchgen.prove.evidence import Evidence
 from dmabuf_patchgen.render import branch, catalogue
@@ -31,7 +32,6 @@ from dmabuf_patchgen.render.catalogue import Series
 from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.directory import written
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.mails import Mail
 from dmabuf_patchgen.render.scratch import Identity, scratch_in
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree
@@ -65,7 +65,8 @@ class Plan:
 
     found: what the configuration had for the branch before anything was worked out; base: what
     b4 is to call what it applies to; report: what the checks found, None if they were not run;
-    has_key: whether b4 can sign what it sends, or is not to.
+    notes: what became of that which its user made of the branch; has_key: whether b4 can sign
+    what it sends, or is not to.
     """
 
     draft: Draft
@@ -75,6 +76,7 @@ class Plan:
     recipients: Recipients
     letter: str
     report: Report | None
+    notes: tuple[str, ...]
     has_key: bool
 
     @property
@@ -128,6 +130,10 @@ def plan(
     draft = drafts.draft(
         environment, tree, options.names, options.typed, author, signoff=options.signoff
     )
+    rendered = _rendered(tree, draft)
+    taken = _taken_up(tree, before, rendered, progress)
+    if taken.tip != rendered:
+        draft = drafts.reworked(draft, tree, taken)
     if options.evidence:
         _must_match(tree, options.evidence, draft.mails, options.allow_other_base)
     report = _checked(tree, draft, options, progress, None if dry_run else checks)
@@ -135,8 +141,17 @@ def plan(
     series = [catalogue.load(environment, one) for one in draft.rendered.series]
     to = _recipients(tree, draft, series, known, options)
     base = _base_name(tree, options.base)
-    strategy = before[1].strategy if before else options.strategy or known.strategy
-    record = _record(tree, draft, series, strategy, signed=options.signoff)
+    strategy = before.record.strategy if before else options.strategy or known.strategy
+    record = Record(
+        series=draft.rendered.series,
+        parameters=draft.rendered.parameters,
+        revised={one.name: f"{one.revised:%Y-%m-%d}" for one in series},
+        signed=options.signoff,
+        base=tree.commit,
+        tip=taken.tip,
+        rendering=rendered,
+        strategy=strategy,
+    )
     version = versions.version(tree.repo, name, before, record, base)
     text = cover(
         environment,
@@ -157,6 +172,7 @@ def plan(
         recipients=to,
         letter=letter,
         report=report,
+        notes=taken.notes,
         has_key=b4.has_key(tree.repo),
     )
 
@@ -193,7 +209,7 @@ def _recipients(
 ) -> Recipients:
     return recipients(
         tree,
-        [mail.content for mail in draft.mails],
+        draft.mails,
         tuple(dict.fromkeys(address for one in series for address in one.lists)),
         (*known.to, *options.to),
         (*known.cc, *options.cc, *draft.credited),
@@ -201,22 +217,22 @@ def _recipients(
     )
 
 
-def _record(
-    tree: GitTree, draft: Draft, series: Sequence[Series], strategy: str, *, signed: bool
-) -> Record:
-    """What is on record of a first version; its commits are made, and nothing points to them."""
+def _rendered(tree: GitTree, draft: Draft) -> str:
+    """The commit of the last patch as it is rendered, to which nothing points."""
     with scratch_in(tree.repo) as repo:
         who = draft.author.at(draft.when)
-        tip = repo.import_commits(draft.rendered.commits, tree.commit, tree, who, tree.prefix)
-    return Record(
-        series=draft.rendered.series,
-        parameters=draft.rendered.parameters,
-        revised={one.name: f"{one.revised:%Y-%m-%d}" for one in series},
-        signed=signed,
-        base=tree.commit,
-        tip=tip,
-        strategy=strategy,
-    )
+        return repo.import_commits(draft.rendered.commits, tree.commit, tree, who, tree.prefix)
+
+
+def _taken_up(
+    tree: GitTree, before: Before | None, rendered: str, progress: Callable[[str], None]
+) -> Reworked:
+    """The rendering with what was made of the branch before. Raises UserError."""
+    if before is None or before.patches == before.old:
+        return Reworked(rendered, ())
+    progress("taking up what was made of the branch")
+    new = stack.read(tree.repo, rendered, tree.commit)
+    return rework.take_up(tree.repo, tree.commit, before.old, before.patches, new)
 
 
 class Findings(UserError):
@@ -268,7 +284,8 @@ def _publish(
 
     def point() -> None:
         with files:
-            branch.point(target, tip, f"prep v{version.record.revision}")
+            also = rendering.kept(tree.repo, plan.branch, version.record.rendering)
+            branch.point(target, tip, f"prep v{version.record.revision}", also)
 
     change = Change(plan.branch, tip, version.replaces, plan.found, plan.configuration)
     publication.publish(tree.repo, change, point, progress)
@@ -280,12 +297,11 @@ def _tip_of(tree: GitTree, plan: Plan) -> str:
     if record.strategy == "branch-description":
         return record.tip
     letter = Commit(f"{plan.letter}\n\n{tracking.MAGIC}{plan.version.tracking.as_json()}\n", {})
+    picks = stack.read(tree.repo, record.tip, tree.commit)
     with scratch_in(tree.repo) as repo:
         # b4 looks for its commit among those of the last year.
         now = draft.author.at(datetime.now(UTC))
-        first = repo.import_commits([letter], tree.commit, tree, now)
-        who = draft.author.at(draft.when)
-        return repo.import_commits(draft.rendered.commits, first, tree, who, tree.prefix)
+        return stack.moved(repo, picks, repo.import_commits([letter], tree.commit, tree, now))
 
 
 def _must_be_sha1(tree: GitTree) -> None:
@@ -324,9 +340,9 @@ def _base_in_letter(tree: GitTree, name: str) -> str:
 
 
 def _must_match(
-    tree: GitTree, evidence: Evidence, made: Sequence[Mail], allow_other_base: bool
+    tree: GitTree, evidence: Evidence, made: Sequence[bytes], allow_other_base: bool
 ) -> None:
-    ids = [next(iter(patch_ids(tree.repo, mail.content))) for mail in made]
+    ids = [next(iter(patch_ids(tree.repo, mail))) for mail in made]
     if not evidence.matches(ids):
         raise UserError(
             "the evidence is of other patches than these",

@@ -20,10 +20,8 @@ from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.tree import git
 
 #: b4 0.16, ez.py: what a cover letter kept in a commit has above its tracking.
-MAGIC = (
-    "--- b4-submit-tracking ---\n"
-    "# This section is used internally by b4 prep for tracking purposes.\n"
-)
+MARK = "--- b4-submit-tracking ---"
+MAGIC = f"{MARK}\n# This section is used internally by b4 prep for tracking purposes.\n"
 _RECORD = "dmabuf-patchgen"
 #: Key of the branch under which a cover is kept that its user had edited.
 EDITED = "dmabuf-patchgen-edited"
@@ -34,10 +32,11 @@ class Record:
     """What this tool last put on the branch.
 
     series, parameters, revised (series -> date of its templates): what it was rendered from;
-    base, tip: commit ids; signed: whether the patches have a Signed-off-by; strategy: where the
+    base, tip: commit ids; rendering: what tip would be without anything that the user made of
+    the branch; signed: whether the patches have a Signed-off-by; strategy: where the
     cover is; cover: digest of it; revision: the version it was prepared as; changes: a
     changelog section per later version, the newest first; replaces: what the branch pointed
-    to before, None if it was new.
+    to before, None if it was new; replaced: base and rendering of that.
     """
 
     series: tuple[str, ...]
@@ -48,7 +47,9 @@ class Record:
     strategy: str
     revision: int = 1
     changes: tuple[str, ...] = ()
+    rendering: str = ""
     replaces: str | None = None
+    replaced: tuple[str, str] | None = None
     signed: bool = False
     cover: str = ""
 
@@ -121,9 +122,7 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
         )
     try:
         fields = json.loads(record)
-        known = Record(
-            **{**fields, "series": tuple(fields["series"]), "changes": tuple(fields["changes"])}
-        )
+        known = _record(fields)
         tracking = Tracking(json.loads(_tracking_text(repo, branch, known))["series"])
         # Of another form they would fail where nobody expects it.
         _ = tracking.revision, tracking.sent
@@ -134,17 +133,30 @@ def load(repo: Path, branch: str) -> tuple[Tracking, Record]:
     return tracking, known
 
 
+def _record(fields: Mapping[str, Any]) -> Record:
+    """A record as JSON has it, in which a tuple is a list."""
+    replaced = fields.get("replaced")
+    lists = {key: tuple(fields[key]) for key in ("series", "changes")}
+    # Before there was more to a branch than what is rendered, this was all of it.
+    rendering = fields.get("rendering") or fields["tip"]
+    return Record(
+        **{**fields, **lists, "rendering": rendering, "replaced": replaced and tuple(replaced)}
+    )
+
+
 def _tracking_text(repo: Path, branch: str, record: Record) -> str:
     if record.strategy == "branch-description":
         return value(repo, f"branch.{branch}.b4-tracking") or ""
     message = _cover_commit(repo, branch, record)
-    return "{" + message.partition(MAGIC.splitlines()[0])[2].partition("{")[2]
+    return "{" + message.partition(MARK)[2].partition("{")[2]
 
 
 def _cover_commit(repo: Path, branch: str, record: Record) -> str:
-    """Message of the commit that holds the cover, the first of the branch."""
-    first = git.git(repo, "rev-list", "--reverse", f"{record.base}..refs/heads/{branch}").text
-    return git.git(repo, "log", "-1", "--format=%B", first.split()[0]).exact
+    """Message of the commit that holds the cover, which b4 as well knows by its last part."""
+    there = f"{record.base}..refs/heads/{branch}"
+    return git.git(
+        repo, "log", "-1", "--format=%B", "--fixed-strings", f"--grep={MARK}", there
+    ).exact  # fmt: skip
 
 
 def cover_digest(letter: str) -> str:
@@ -158,7 +170,7 @@ def edited_cover(repo: Path, branch: str, record: Record) -> str | None:
     if record.strategy == "branch-description":
         letter = value(repo, f"branch.{branch}.description") or ""
     else:
-        letter = _cover_commit(repo, branch, record).partition(MAGIC.splitlines()[0])[0]
+        letter = _cover_commit(repo, branch, record).partition(MARK)[0]
     return letter if cover_digest(letter) != record.cover else None
 
 

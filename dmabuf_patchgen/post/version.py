@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.post import changelog, tracking
+from dmabuf_patchgen.post import changelog, stack, tracking
+from dmabuf_patchgen.post.stack import Pick
 from dmabuf_patchgen.post.tracking import Record, Tracking
 from dmabuf_patchgen.render import branch
 from dmabuf_patchgen.tree import git
@@ -32,7 +33,18 @@ class Version:
     edited: str | None
 
 
-def before(tree: GitTree, name: str, wanted: str | None) -> tuple[Tracking, Record] | None:
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A branch as it was found. old: what was rendered for it; patches: what it has now."""
+
+    tip: str
+    tracking: Tracking
+    record: Record
+    old: tuple[Pick, ...]
+    patches: tuple[Pick, ...]
+
+
+def before(tree: GitTree, name: str, wanted: str | None) -> Before | None:
     """What is known of the version before, None if the branch is new.
 
     wanted: the strategy that was asked for. Raises UserError if prep cannot go on from there.
@@ -47,34 +59,34 @@ def before(tree: GitTree, name: str, wanted: str | None) -> tuple[Tracking, Reco
             f"branch {name} keeps its cover by {record.strategy}, not by {wanted}",
             "leave out --cover-strategy, or choose another --slug",
         )
+    base, rendering = record.base, record.rendering
     # A kill at the last moment leaves the branch at the version before the one on record.
-    if tip not in (record.tip, record.replaces) and not _same_patches(tree.repo, tip, record):
+    if tip == record.replaces and record.replaced:
+        base, rendering = record.replaced
+    # Its user may have put it on the new base already.
+    for one in (tree.commit, base):
+        if git.ask(tree.repo, "merge-base", "--is-ancestor", one, tip) is not None:
+            break
+    else:
         raise UserError(
-            f"branch {name} has commits that prep did not make", "choose another --slug"
+            f"branch {name} stands neither on {tree.commit[:12]} nor on {base[:12]}, its base",
+            "name with --base what it stands on",
         )
-    return track, record
-
-
-def _same_patches(repo: Path, tip: str, record: Record) -> bool:
-    """Whether a branch has the patches on record, on top of a commit with the cover.
-
-    b4 makes all of them again when it edits that commit: what they say and change counts.
-    """
-
-    def patches(revision: str) -> list[str]:
-        log = git.git(
-            repo, "log", "-z", "--reverse",
-            "--format=%T %an <%ae>%n%B", f"{record.base}..{revision}",
-        ).exact  # fmt: skip
-        return [patch.strip() for patch in log.split("\0")]
-
-    return record.strategy == "commit" and patches(tip)[1:] == patches(record.tip)
+    found = stack.read(tree.repo, tip, base, tree.commit)
+    return Before(
+        tip=tip,
+        tracking=track,
+        record=record,
+        old=stack.read(tree.repo, rendering, base),
+        # b4 makes all of them again where it edits the commit that has the cover.
+        patches=tuple(pick for pick in found if tracking.MARK not in pick.message),
+    )
 
 
 def version(
     repo: Path,
     name: str,
-    known: tuple[Tracking, Record] | None,
+    known: Before | None,
     record: Record,
     base: str,
 ) -> Version:
@@ -86,9 +98,8 @@ def version(
     new = Tracking.new(name.removeprefix("b4/"), base)
     if known is None:
         return Version(name, new, record, None, unchanged=False, edited=None)
-    track, old = known[0].on(new), known[1]
-    replaces = branch.tip(repo, name)
-    record = replace(record, replaces=replaces)
+    track, old = known.tracking.on(new), known.record
+    record = replace(record, replaces=known.tip, replaced=(old.base, old.rendering))
     items = changelog.changes(repo, old, record)
     if not items and track.revision == old.revision:
         record = replace(record, revision=old.revision, changes=old.changes)
@@ -104,7 +115,7 @@ def version(
         branch=name,
         tracking=track,
         record=record,
-        replaces=replaces,
+        replaces=known.tip,
         unchanged=old.tip == record.tip,
         edited=tracking.edited_cover(repo, name, old),
     )

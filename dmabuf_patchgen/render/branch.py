@@ -148,17 +148,18 @@ def commits_on(
         yield made.import_commits(commits, tree.commit, tree, who, tree.prefix)
 
 
-def point(target: Target, commit: str, what: str) -> None:
+def point(target: Target, commit: str, what: str, also: str = "") -> None:
     """Let a branch point to a commit, if it still is as it was found. Raises UserError.
 
-    what: told in the reflog.
+    what: told in the reflog; also: more commands of git update-ref, done with it or not at all.
     """
     author, ref = target.author, f"refs/heads/{target.name}"
     with signals.blocked():
         git.git(
             target.tree.repo,
             "update-ref", "--create-reflog", "-m", f"{_REFLOG}{what}", "--stdin",
-            stdin=os.fsencode(
+            stdin=os.fsencode(also)
+            + os.fsencode(
                 f"update {ref} {commit} {target.replaces}\n"
                 if target.replaces
                 else f"create {ref} {commit}\n"

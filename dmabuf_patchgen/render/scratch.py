@@ -57,11 +57,14 @@ class Scratch:
             **borrowed,
         }
 
-    def git(self, *args: str, stdin: bytes = b"") -> process.Finished:
-        """Run git here, deaf to any configuration but its own. Raises UserError if it fails."""
+    def git(self, *args: str, stdin: bytes = b"", check: bool = True) -> process.Finished:
+        """Run git here, deaf to any configuration but its own.
+
+        Raises UserError if it fails and check is set.
+        """
         argv = ["git", "--git-dir", str(self.path), *args]
         done = process.run(argv, env=self._environment, stdin=stdin, check=False)
-        if done.returncode:
+        if check and done.returncode:
             raise UserError(f"git {git.verb(args)} failed: {git.words(done)}")
         return done
 

@@ -124,6 +124,18 @@ def test_a_signed_off_by_is_told_once_and_not_per_patch(history: History) -> Non
     ]  # fmt: skip
 
 
+def test_trailers_are_told_once_and_not_per_patch(history: History) -> None:
+    given = "Reviewed-by: R <r@example.org>\nTested-by: T <t@example.org>"
+    one = commit(history.repo, history.base, f"{ONE}\n\n{given}\n", one=lines(0, 20))
+    tip = commit(history.repo, one, f"{TWO}\n\n{given}\n", two=lines(20, 40))
+    assert history.told(history.record(tip)) == ["- Reviewed-by, Tested-by added"]
+    # Whatever else changed is told as well, and a trailer of another kind is a change.
+    tip = commit(history.repo, one, f"{TWO}\n\nLink: https://x.example\n", two=lines(20, 40))
+    assert history.told(history.record(tip)) == [
+        "- Reviewed-by, Tested-by added", f"- changed: {TWO}",
+    ]  # fmt: skip
+
+
 def test_a_long_item_is_filled(history: History) -> None:
     subject = f"toy: {'say it loudly, ' * 9}"
     tip = commit(history.repo, history.old.tip, subject, three=lines(70, 99))

@@ -20,6 +20,9 @@ from tests.repos import Kind, git
 
 MAP_INFO = "dma-buf-map-info"
 
+C = "drivers/dma-buf/dma-buf.c"
+#: What keeps the rendering.
+KEPT = f"refs/dmabuf-patchgen/{BRANCH}"
 #: For a test that takes v1: with each strategy of its cover.
 both = pytest.mark.parametrize("v1", ["branch-description", "commit"], indirect=True)
 
@@ -228,8 +231,8 @@ def test_a_cover_that_was_edited_is_kept(v1: Developer) -> None:
 # What is not touched.
 
 
-#: The branch, its reflog, b4's and git's own files that any command may write.
-NEW = re.compile(r"/((logs/)?refs/heads/b4(/[\w-]+)?|logs(/refs(/heads)?)?)$")
+#: The branch and the rendering, their reflogs, and git's own files that any command may write.
+NEW = re.compile(r"/((logs/)?refs/(heads|dmabuf-patchgen)(/b4(/[\w-]+)?)?|logs(/refs)?)$")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,8 @@ def test_the_repository_stays_as_it_is(
         "b4-prep-cover-strategy", "b4-tracking", "description", "dmabuf-patchgen",
     }  # fmt: skip
     assert {path for path in {*after} - {*before} if not NEW.search(path)} == set()
-    kept = [line for line in git(repo, "for-each-ref").splitlines() if not line.endswith(REF)]
+    made = (REF, KEPT)
+    kept = [line for line in git(repo, "for-each-ref").splitlines() if not line.endswith(made)]
     assert kept == refs.splitlines()
     assert git(repo, "worktree", "list", "--porcelain") == worktrees
     assert [*temporary.iterdir()] == []
@@ -337,27 +341,69 @@ def test_a_branch_that_is_checked_out(v1: Developer, tmp_path: Path, elsewhere: 
     assert said_of(v1.repo) == before
 
 
+def committed(developer: Developer, message: str, path: str, old: str, new: str) -> str:
+    """A user's own commit on the branch, which replaces some text of a file; its id."""
+    text = git(developer.repo, "show", f"{REF}:{path}").replace(old, new, 1)
+    stream = (f"commit {REF}\nauthor O. Ther <o@example.org> 1700000000 +0000\n"
+              f"committer O. Ther <o@example.org> 1700000000 +0000\n"
+              f"data {len(message)}\n{message}\nfrom {REF}^0\n"
+              f"M 100644 inline {path}\ndata {len(text.encode())}\n{text}\n")  # fmt: skip
+    git(developer.repo, "fast-import", "--quiet", stdin=stream.encode())
+    return git(developer.repo, "rev-parse", REF).strip()
+
+
 @both
-def test_a_commit_on_top(v1: Developer) -> None:
-    own = v1.git("commit-tree", "-m", "mine", "-p", BRANCH, f"{BRANCH}^{{tree}}").strip()
-    git(v1.repo, "update-ref", REF, own)
+def test_a_commit_on_top_is_kept(v1: Developer, tmp_path: Path) -> None:
+    """In the mails, the checks and the letter as well, and on every version from there."""
+    mine = "dma-buf: tidy the head of the file"
+    own = committed(v1, mine, C, "Framework for buffer objects", "A framework for buffer objects")
+    said = v1.prep("-p", "severity=debug", "-o", tmp_path / "out")
+    assert f"  kept as yours: {mine}\n" in said
+    subjects = git(v1.repo, "log", "--reverse", "--format=%s", f"master..{REF}").splitlines()
+    assert [one for one in subjects if one in (*SUBJECTS, mine)] == [*SUBJECTS, mine]
+    assert "A framework for buffer" in git(v1.repo, "show", f"{REF}:{C}")
+    assert git(v1.repo, "log", "-1", "--format=%an %s", REF) == f"O. Ther {mine}\n"
+    (mail,) = (tmp_path / "out").glob("0006-*.eml")
+    assert "From: O. Ther <o@example.org>" in mail.read_text()
+    # The branch as it was has a name.
+    assert git(v1.repo, "rev-parse", f"{BRANCH}@{{1}}").strip() == own
+    # What was rendered has one too, which nothing clears away.
+    assert git(v1.repo, "log", "--reverse", "--format=%s", f"master..{KEPT}").splitlines() == [
+        *SUBJECTS
+    ]
+    tip = git(v1.repo, "rev-parse", f"{REF}^{{tree}}")
+    assert f"kept as yours: {mine}" in v1.prep("-p", "severity=debug")
+    assert git(v1.repo, "rev-parse", f"{REF}^{{tree}}") == tip
+
+
+@both
+def test_a_commit_that_does_not_go_with_the_next_version(v1: Developer) -> None:
+    own = committed(v1, "mine", C, "WARN_ON_ONCE", "WARN_ON")
     before = said_of(v1.repo)
-    assert v1.refused("-p", "severity=debug") == (
-        f"branch {BRANCH} has commits that prep did not make; choose another --slug"
-    )
+    done = v1.run("-p", "severity=debug")
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{own[:12]} (mine) does not go with the new rendering: CONFLICT" in done.stderr
+    assert f"Merge conflict in {C}" in done.stderr
     assert said_of(v1.repo) == before
+    assert git(v1.repo, "rev-parse", REF).strip() == own
 
 
-@both
-def test_a_patch_that_was_reworded(v1: Developer) -> None:
-    """As b4 trailers does it: what people said of v1 must not get lost silently."""
-    message = git(v1.repo, "log", "-1", "--format=%B", REF).strip()
-    reworded = f"{message}\nReviewed-by: R <r@example.org>\n".encode()
-    tip = v1.git("commit-tree", "-F", "-", "-p", f"{BRANCH}~1", f"{BRANCH}^{{tree}}",
-                        stdin=reworded).strip()  # fmt: skip
-    git(v1.repo, "update-ref", REF, tip)
-    assert "has commits that prep did not make" in v1.refused("-p", "severity=debug")
-    assert git(v1.repo, "rev-parse", REF).strip() == tip
+def test_a_branch_on_another_base(v1: Developer) -> None:
+    orphan = v1.git("commit-tree", "-m", "mine", "master^{tree}").strip()
+    git(v1.repo, "update-ref", REF, orphan)
+    base = git(v1.repo, "rev-parse", "master").strip()[:12]
+    assert v1.refused() == (
+        f"branch {BRANCH} stands neither on {base} nor on {base}, its base; "
+        "name with --base what it stands on"
+    )
+
+
+def test_renderings_of_branches_that_are_gone(v1: Developer) -> None:
+    """They are kept as long as their branch is there, and cleared away by the next prep."""
+    git(v1.repo, "branch", "-q", "-D", BRANCH)
+    v1.prep("--slug", "other")
+    kept = git(v1.repo, "for-each-ref", "--format=%(refname)", "refs/dmabuf-patchgen")
+    assert kept == "refs/dmabuf-patchgen/b4/other\n"
 
 
 @pytest.mark.parametrize("v1", ["commit"], indirect=True)

@@ -89,12 +89,15 @@ def states(
 
 
 def state(repo: Path) -> dict[str, tuple[int, bytes]]:
-    """All of a repository but objects and reflogs."""
+    """All of a repository but objects, reflogs, and what the next prep clears away."""
     found = tiny.snapshot(*private(repo))
     return {
         path: held
         for path, held in found.items()
-        if "/objects/" not in path and "/.git/logs" not in path and not path.endswith("/heads/b4")
+        if "/objects/" not in path
+        and "/.git/logs" not in path
+        and not path.endswith("/heads/b4")
+        and "/.git/refs/dmabuf-patchgen" not in path
     }
 
 

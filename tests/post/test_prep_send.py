@@ -210,6 +210,50 @@ def test_v2_and_v3_after_v1_was_sent(developer: Developer, post: Post, strategy:
     assert not any(b"EDITME" in mail for mail in post.mails)
 
 
+def reply(path: Path, mail: EmailMessage, trailer: str) -> None:
+    """Put an answer to a mail into a file of mails."""
+    who = trailer.partition(": ")[2]
+    with path.open("a") as mbox:
+        mbox.write(
+            f"From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: {who}\nSubject: Re: {mail['Subject']}\n"
+            f"Date: Mon, 30 Nov 2026 10:00:00 +0000\nMessage-Id: <{abs(hash(trailer))}@x.org>\n"
+            f"In-Reply-To: {mail['Message-Id']}\nReferences: {mail['Message-Id']}\n\n"
+            f"Looks good.\n\n{trailer}\n\n"
+        )
+
+
+@both
+def test_trailers_from_the_list(
+    developer: Developer, post: Post, strategy: str, tmp_path: Path
+) -> None:
+    """What b4 takes from answers stays with each patch that is the one which was answered."""
+    developer.prep("--cover-strategy", strategy, "--signoff")
+    developer.checkout()
+    send(developer)
+    thread = post.mbox(tmp_path / "thread.mbox")
+    stays, changes = "Reviewed-by: R <r@example.org>", "Tested-by: T <t@example.org>"
+    reply(thread, post.messages[1], stays)
+    reply(thread, post.messages[3], changes)
+    developer.b4("--no-interactive", "--offline-mode", "trailers", "-u", "-m", thread)
+    messages = git(developer.repo, "log", "-z", "--format=%B", f"v6.12..{REF}").split("\0")
+    # The control: both are there, the first where b4 puts it.
+    (first,) = [one.strip() for one in messages if one.startswith(SUBJECTS[0])]
+    assert stays in first.splitlines()
+    assert sum(changes in one.splitlines() for one in messages) == 1
+
+    said = reroll(developer, "-p", "severity=debug", "--signoff")
+    assert f"  {changes} fell from {WARN!r}: its patch is rendered anew, and is another now\n" in (
+        said
+    )
+    messages = git(developer.repo, "log", "-z", "--format=%B", f"v6.12..{REF}").split("\0")
+    assert first in [one.strip() for one in messages]
+    assert not any(changes in one for one in messages)
+    told = info(developer)
+    assert told["preflight-checks-failing"] == told["needs-editing"] == "False"
+    send(developer)
+    assert stays in post.messages[MAILS + 1].get_content()
+
+
 def test_what_b4_cleans_up(developer: Developer) -> None:
     developer.prep("--cover-strategy", "commit")
     developer.checkout()

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ RECORD = Record(
     strategy="branch-description",
     revision=2,
     changes=("Changes in v2:\n- changed: toy: Andr\u00e9 \U0001f427\n- v1 was not posted",),
+    rendering="d" * 40,
     replaces="c" * 40,
+    replaced=("b" * 40, "e" * 40),
     signed=True,
     cover="0" * 64,
 )
@@ -56,6 +59,18 @@ def test_what_is_written_is_read(repo: Path) -> None:
     assert tracking.load(repo, BRANCH) == (track, RECORD)
 
 
+def test_a_record_from_before_a_rendering_was_kept(repo: Path) -> None:
+    """What was on the branch was the rendering then."""
+    track = written(repo)
+    held = json.loads(git(repo, "config", f"branch.{BRANCH}.dmabuf-patchgen"))
+    for name in ("rendering", "replaced"):
+        del held[name]
+    git(repo, "config", f"branch.{BRANCH}.dmabuf-patchgen", json.dumps(held))
+    assert tracking.load(repo, BRANCH) == (
+        track, replace(RECORD, rendering=RECORD.tip, replaced=None),
+    )  # fmt: skip
+
+
 def test_what_b4_adds_is_kept(repo: Path) -> None:
     track = written(repo)
     held = json.loads(track.as_json())
@@ -77,7 +92,7 @@ def test_a_tracking_in_a_commit(repo: Path) -> None:
     cover = git(repo, *who, "-p", base, "-F", "-", stdin=message.encode()).strip()
     tip = git(repo, *who, "-p", cover, "-m", "toy: one").strip()
     git(repo, "update-ref", f"refs/heads/{BRANCH}", tip)
-    record = Record(("toy",), {}, {}, base, tip, "commit")
+    record = Record(("toy",), {}, {}, base, tip, "commit", rendering=tip)
     keys = tracking.configuration(BRANCH, track, record, "", None)
     assert {key.rsplit(".", 1)[1] for key in keys} == {"b4-prep-cover-strategy", "dmabuf-patchgen"}
     for key, value in keys.items():
