@@ -106,6 +106,14 @@ class Developer:
         start = f"branch.{branch}."
         return {key.removeprefix(start): value for key, _, value in pairs if key.startswith(start)}
 
+    def tag_as_sent(self, revision: int = 1) -> None:
+        """The tag that b4 gives what it sends; with it a version is over."""
+        said = self.config().get("b4-tracking") or git(
+            self.repo, "log", "--format=%B", "--fixed-strings", "--grep=b4-submit-tracking", REF
+        )
+        change = re.findall(r'"change-id": "([^"]+)"', said)[0]
+        git(self.repo, "tag", f"sent/{change}-v{revision}", REF)
+
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         cache = {"XDG_CACHE_HOME": str(self.home / ".cache"), "PYTHONPATH": str(CHECKOUT)}
         return {**os.environ, **cache, **(more or {})}

@@ -40,8 +40,19 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
     ]
     if new.signed and not old.signed:
         items.append("Signed-off-by added")
+    items += _patches(repo, old, new)
+    return [
+        textwrap.fill(
+            item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
+        )
+        for item in items
+    ]
+
+
+def _patches(repo: Path, old: Record, new: Record) -> list[str]:
+    """What patches got in trailers, and which of them are others."""
     given: dict[str, None] = {}
-    told = []
+    told: list[tuple[str, str]] = []
     ranges = (f"{old.base}..{old.tip}", f"{new.base}..{new.tip}")
     # It has no --no-textconv, so it runs where no program is configured.
     with scratch_on(repo) as reader:
@@ -55,15 +66,16 @@ def changes(repo: Path, old: Record, new: Record) -> list[str]:
             given |= dict.fromkeys(one for one in is_.given if one not in was.given)
             if was.rest == is_.rest:
                 continue
-        told.append(f"{_SIGNS[pair['sign']]}: {pair['subject']}")
+        told.append((pair["sign"], pair["subject"]))
+    # Where little of a small patch stayed, range-diff does not take it for the same.
+    gone, come = ({subject for sign, subject in told if sign == kind} for kind in "<>")
     kinds = dict.fromkeys(trailer.partition(":")[0] for trailer in given)
-    items += [f"{', '.join(kinds)} added"] if kinds else []
-    return [
-        textwrap.fill(
-            item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
-        )
-        for item in [*items, *told]
-    ]
+    items = [f"{', '.join(kinds)} added"] if kinds else []
+    for sign, subject in told:
+        same = subject in gone & come
+        if not (same and sign == "<"):
+            items.append(f"{_SIGNS['!' if same else sign]}: {subject}")
+    return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,11 @@ def _content(repo: Path, commit: str) -> _Content:
     return _Content(given, (body, *rest, *patch_id))
 
 
-def section(version: int, items: list[str], link: str | None) -> str:
-    """The section of one version. link: of the version before it, None if it was not sent."""
-    before = version - 1
+def section(version: int, items: list[str], before: int | None, link: str | None) -> str:
+    """The section of one version. before: that which was sent last, and its address if known."""
     lines = [f"Changes in v{version}:", *items]
-    lines.append(f"- Link to v{before}: {link}" if link else f"- v{before} was not posted")
+    if link:
+        lines.append(f"- Link to v{before}: {link}")
     return "\n".join(lines)
 
 

@@ -36,7 +36,8 @@ class Record:
     the branch; signed: whether the patches have a Signed-off-by; strategy: where the
     cover is; cover: digest of it; revision: the version it was prepared as; changes: a
     changelog section per later version, the newest first; replaces: what the branch pointed
-    to before, None if it was new; replaced: base and rendering of that.
+    to before, None if it was new; replaced: base and rendering of that; earlier: the version
+    before this one as it was sent, None for the first.
     """
 
     series: tuple[str, ...]
@@ -52,6 +53,7 @@ class Record:
     replaced: tuple[str, str] | None = None
     signed: bool = False
     cover: str = ""
+    earlier: "Record | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,15 @@ def _record(fields: Mapping[str, Any]) -> Record:
     lists = {key: tuple(fields[key]) for key in ("series", "changes")}
     # Before there was more to a branch than what is rendered, this was all of it.
     rendering = fields.get("rendering") or fields["tip"]
+    earlier = fields.get("earlier")
     return Record(
-        **{**fields, **lists, "rendering": rendering, "replaced": replaced and tuple(replaced)}
+        **{
+            **fields,
+            **lists,
+            "rendering": rendering,
+            "replaced": replaced and tuple(replaced),
+            "earlier": earlier and _record(earlier),
+        }
     )
 
 

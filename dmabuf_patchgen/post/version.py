@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which version of a series is made ready: the first, the same again, or the next."""
+"""Which version of a series is made ready: the first, the same again, or the next.
+
+A version counts when it was sent. Until then it stays the same version, whatever is changed.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmabuf_patchgen.errors import UserError
-from dmabuf_patchgen.post import changelog, stack, tracking
+from dmabuf_patchgen.post import changelog, posting, stack, tracking
 from dmabuf_patchgen.post.stack import Pick
 from dmabuf_patchgen.post.tracking import Record, Tracking
 from dmabuf_patchgen.render import branch
 from dmabuf_patchgen.tree import git
 from dmabuf_patchgen.tree.source import GitTree
-
-#: Addresses of lists by version, unless the user's b4.linkmask says otherwise.
-_LINKMASK = "https://lore.kernel.org/r/%s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,24 @@ def version(
         return Version(name, new, record, None, unchanged=False, edited=None)
     track, old = known.tracking.on(new), known.record
     record = replace(record, replaces=known.tip, replaced=(old.base, old.rendering))
-    items = changelog.changes(repo, old, record)
-    if not items and track.revision == old.revision:
-        record = replace(record, revision=old.revision, changes=old.changes)
-    else:
-        # b4 has counted on already where it sent the version before.
-        revision = max(track.revision, old.revision + 1)
-        section = changelog.section(
-            revision, items or ["- no change of any patch"], _address(repo, track, revision - 1)
-        )
-        record = replace(record, revision=revision, changes=(section, *old.changes))
-        track = track.at(revision)
+    sent = posting.sent(repo, track)
+    # b4 counts on once it has sent a version, and its user may have counted otherwise.
+    revision = track.revision
+    while revision in sent:
+        revision += 1
+    earlier, sections = old.earlier, old.changes
+    if revision > old.revision:
+        earlier = posting.as_sent(repo, track, old, max(sent, default=None))
+    elif earlier:
+        # Of the same version, told anew from all that it has by now.
+        sections = sections[1:]
+    if earlier:
+        items = changelog.changes(repo, earlier, record) or ["- no change of any patch"]
+        last = max((one for one in sent if one < revision), default=None)
+        link = posting.link(repo, track, last) if last else None
+        sections = (changelog.section(revision, items, last, link), *sections)
+    record = replace(record, revision=revision, changes=sections, earlier=earlier)
+    track = track.at(revision)
     return Version(
         branch=name,
         tracking=track,
@@ -119,11 +126,3 @@ def version(
         unchanged=old.tip == record.tip,
         edited=tracking.edited_cover(repo, name, old),
     )
-
-
-def _address(repo: Path, track: Tracking, revision: int) -> str | None:
-    """Where a version that was sent can be read, None if it was not."""
-    sent = track.sent.get(revision)
-    done = git.git(repo, "config", "--get", "b4.linkmask", check=False)
-    mask = done.utf8("b4.linkmask").strip() or _LINKMASK
-    return mask % sent if sent else None

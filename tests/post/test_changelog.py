@@ -84,6 +84,12 @@ def test_a_new_patch_and_one_that_is_gone(history: History) -> None:
     assert sorted(history.told(history.record(tip))) == [f"- dropped: {TWO}", f"- new: {THREE}"]
 
 
+def test_a_patch_of_which_little_stayed(history: History) -> None:
+    """It has its subject still, and git range-diff takes it for another."""
+    tip = commit(history.repo, history.one, TWO, three=lines(70, 99))
+    assert history.told(history.record(tip)) == [f"- changed: {TWO}"]
+
+
 def test_another_base(history: History) -> None:
     """The base has a name if it has a tag; that a patch only moved is not told."""
     base = commit(history.repo, history.base, "more", Kbuild="x\n")
@@ -157,12 +163,11 @@ def test_a_user_s_configuration_changes_nothing(history: History) -> None:
 
 
 def test_the_section_of_a_version_that_was_sent() -> None:
-    assert changelog.section(3, ["- changed: x"], "https://example.org/r/2@x") == (
+    assert changelog.section(3, ["- changed: x"], 2, "https://example.org/r/2@x") == (
         "Changes in v3:\n- changed: x\n- Link to v2: https://example.org/r/2@x"
     )
 
 
-def test_the_section_of_a_version_that_was_not() -> None:
-    assert changelog.section(2, ["- changed: x"], None) == (
-        "Changes in v2:\n- changed: x\n- v1 was not posted"
-    )
+@pytest.mark.parametrize("before", [1, None])
+def test_the_section_after_one_whose_address_is_not_known(before: int | None) -> None:
+    assert changelog.section(2, ["- changed: x"], before, None) == "Changes in v2:\n- changed: x"

@@ -209,7 +209,7 @@ def test_after_a_kill_the_same_command_makes_the_same_version(developer: Develop
     # As it is when the configuration is written and the branch is not.
     git(developer.repo, "update-ref", REF, v1)
     said = developer.prep("-p", "severity=debug")
-    assert f"branch {BRANCH} is v2 of the series" in said
+    assert f"branch {BRANCH} is v1 of the series" in said
     assert git(developer.repo, "rev-parse", REF).strip() == v2
     assert developer.config()["description"] == letter
 

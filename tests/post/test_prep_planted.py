@@ -21,6 +21,7 @@ def test_two_versions_run_none(developer: Developer, tmp_path: Path) -> None:
     planted = Planted(developer.repo, tmp_path / "planted")
     developer.prep()
     assert planted.run() == set()
+    developer.tag_as_sent()
     developer.prep("-n", "-p", "severity=debug")
     assert planted.run() == set()
     said = developer.prep("-p", "severity=debug")

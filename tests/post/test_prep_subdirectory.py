@@ -79,6 +79,7 @@ def test_the_next_version(developer: Developer) -> None:
     developer.prep("--cover-strategy", "commit")
     record = json.loads(developer.config()["dmabuf-patchgen"])
     assert record["base"] == git(developer.repo, "rev-parse", "master").strip()
+    developer.tag_as_sent()
     said = developer.prep("-p", "severity=debug")
     assert f"branch {BRANCH} is v2 of the series" in said
     changes = json.loads(developer.config()["dmabuf-patchgen"])["changes"]
