@@ -118,8 +118,11 @@ def print_series(series: Series) -> None:
             click.echo(textwrap.indent(textwrap.fill(f"when {patch.when}", 90), " " * 6))
 
 
-def print_plan(plan: Plan, *, written: bool) -> None:
-    """A series made ready: whom it goes to, what was checked, and what is left to its user."""
+def print_plan(plan: Plan, *, written: bool, reset: bool) -> None:
+    """A series made ready: whom it goes to, what was checked, and what is left to its user.
+
+    written: whether it is there; reset: whether a cover that was edited was to be written anew.
+    """
     for kind, addresses in (("to", plan.recipients.to), ("cc", plan.recipients.cc)):
         for address in addresses:
             click.echo(f"  {kind}: {address}")
@@ -144,7 +147,8 @@ def print_plan(plan: Plan, *, written: bool) -> None:
         from dmabuf_patchgen.post import tracking
 
         kept = f"git config branch.{plan.branch}.{tracking.EDITED}"
-        click.echo(f"its cover had been edited and was written anew; the edited one: {kept}")
+        what = "was written anew" if reset else "keeps what was changed of it"
+        click.echo(f"its cover had been edited and {what}; as it was: {kept}")
     if not plan.has_key:
         click.echo(
             "b4 signs what it sends, and has no key yet: patatt genkey, or b4 send --no-sign"

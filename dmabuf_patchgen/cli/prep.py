@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     type=click.Choice(["branch-description", "commit"]),
     help="Where b4 keeps the cover letter. Default: branch-description, or as it is.",
 )
+@click.option("--reset-cover", is_flag=True, help="Write the cover anew over what was edited.")
 @click.option("--allow-findings", is_flag=True, help="Go on though the checks found something.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show all of it and write nothing.")
 @as_json
@@ -63,6 +64,7 @@ def command(
     to: tuple[str, ...],
     cc: tuple[str, ...],
     strategy: str | None,
+    reset_cover: bool,
     allow_findings: bool,
     dry_run: bool,
     as_json: bool,
@@ -107,6 +109,7 @@ def command(
         cc=cc,
         allow_findings=allow_findings,
         strategy=strategy,
+        reset_cover=reset_cover,
     )
     with output.progress_shown() as progress:
         checks = session.checks or check
@@ -127,13 +130,13 @@ def command(
             about | {"tree": tree.label, "cover": plan.letter, "written": not dry_run}
         )
         return
-    _show(plan, directory, written=not dry_run)
+    _show(plan, directory, written=not dry_run, reset=reset_cover)
 
 
-def _show(plan: Plan, directory: Path | None, *, written: bool) -> None:
+def _show(plan: Plan, directory: Path | None, *, written: bool, reset: bool) -> None:
     if not written:
         click.echo(plan.letter)
     output.print_rendered(plan.draft.rendered)
     if directory and written:
         click.echo(f"mails, as b4 would send them: {directory}/*.eml")
-    output.print_plan(plan, written=written)
+    output.print_plan(plan, written=written, reset=reset)

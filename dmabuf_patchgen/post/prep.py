@@ -15,9 +15,11 @@ from dmabuf_patchgen.check.verdict import Checks
 from dmabuf_patchgen.errors import Exit, UserError
 from dmabuf_patchgen.post import b4, publication, rendering, rework, settings, stack, tracking
 from dmabuf_patchgen.post import draft as drafts
+from dmabuf_patchgen.post import letter as letters
 from dmabuf_patchgen.post import version as versions
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.post.draft import Draft
+from dmabuf_patchgen.post.letter import Letter
 from dmabuf_patchgen.post.publication import Change
 from dmabuf_patchgen.post.recipients import Recipients, recipients
 from dmabuf_patchgen.post.rework import Reworked
@@ -43,7 +45,7 @@ class PrepOptions:
 
     names, typed: series and parameters as for render; base: as given with --base, None for
     HEAD; allow_other_base: whether evidence may be of another tree; to, cc: added to those of
-    the tree's MAINTAINERS.
+    the tree's MAINTAINERS; reset_cover: whether what was edited in the cover goes.
     """
 
     names: tuple[str, ...]
@@ -57,6 +59,7 @@ class PrepOptions:
     cc: tuple[str, ...] = ()
     allow_findings: bool = False
     strategy: str | None = None
+    reset_cover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +165,18 @@ def plan(
         checked=report.checks if report and not report.failed else (),
         base=_base_in_letter(tree, base),
     )
-    letter = _letter(text, to, author if options.signoff else None, version.record.changes)
-    digest = tracking.cover_digest(letter)
+    body = _body(text, to, author if options.signoff else None)
+    letter = Letter(body, version.record.changes)
+    if before and version.edited is not None and not options.reset_cover:
+        old = Letter(before.record.cover, before.record.changes)
+        letter = letters.merged(tree.repo, old, Letter.read(version.edited), letter)
     return Plan(
         draft=draft,
-        version=replace(version, record=replace(version.record, cover=digest)),
+        version=replace(version, record=replace(version.record, cover=body)),
         found=found,
         base=base,
         recipients=to,
-        letter=letter,
+        letter=letter.text,
         report=report,
         notes=taken.notes,
         has_key=b4.has_key(tree.repo),
@@ -356,12 +362,9 @@ def _must_match(
         )
 
 
-def _letter(text: Cover, to: Recipients, signer: Identity | None, changes: Sequence[str]) -> str:
-    """The cover as b4 keeps it: subject, body, trailers, and the changelog below the cut."""
+def _body(text: Cover, to: Recipients, signer: Identity | None) -> str:
+    """What b4 keeps of the cover above the cut: subject, body, trailers."""
     trailers = [f"To: {address}" for address in to.to] + [f"Cc: {address}" for address in to.cc]
     if signer:
         trailers.append(f"Signed-off-by: {signer.name} <{signer.email}>")
-    parts = [text.subject, "", text.body.rstrip("\n"), "", *trailers]
-    if changes:
-        parts += ["---", "\n\n".join(changes)]
-    return "\n".join(parts) + "\n"
+    return "\n".join([text.subject, "", text.body.rstrip("\n"), "", *trailers])

@@ -5,9 +5,7 @@ Both are configuration of the branch, so they go where the branch goes: `git bra
 `b4 prep --cleanup` take them along.
 """
 
-import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from dmabuf_patchgen.errors import UserError
+from dmabuf_patchgen.post.letter import Letter
 from dmabuf_patchgen.tree import git
 
 #: b4 0.16, ez.py: what a cover letter kept in a commit has above its tracking.
@@ -34,10 +33,10 @@ class Record:
     series, parameters, revised (series -> date of its templates): what it was rendered from;
     base, tip: commit ids; rendering: what tip would be without anything that the user made of
     the branch; signed: whether the patches have a Signed-off-by; strategy: where the
-    cover is; cover: digest of it; revision: the version it was prepared as; changes: a
-    changelog section per later version, the newest first; replaces: what the branch pointed
-    to before, None if it was new; replaced: base and rendering of that; earlier: the version
-    before this one as it was sent, None for the first.
+    cover is; cover: what the templates made of it, above the cut; revision: the version it was
+    prepared as; changes: a changelog section per later version, the newest first; replaces: what
+    the branch pointed to before, None if it was new; replaced: base and rendering of that;
+    earlier: the version before this one as it was sent, None for the first.
     """
 
     series: tuple[str, ...]
@@ -168,19 +167,13 @@ def _cover_commit(repo: Path, branch: str, record: Record) -> str:
     ).exact  # fmt: skip
 
 
-def cover_digest(letter: str) -> str:
-    """What tells whether a cover was edited: all of it above the changelog, which b4 adds to."""
-    body = letter.split("\n---\n", 1)[0].strip()
-    return hashlib.sha256(os.fsencode(body)).hexdigest()
-
-
 def edited_cover(repo: Path, branch: str, record: Record) -> str | None:
     """The cover of a branch if somebody edited it since prep wrote it, None if it is as it was."""
     if record.strategy == "branch-description":
         letter = value(repo, f"branch.{branch}.description") or ""
     else:
         letter = _cover_commit(repo, branch, record).partition(MARK)[0]
-    return letter if cover_digest(letter) != record.cover else None
+    return letter if Letter.read(letter) != Letter(record.cover, record.changes) else None
 
 
 def configuration(

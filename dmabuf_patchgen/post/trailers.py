@@ -43,9 +43,16 @@ def vouches(trailer: str) -> bool:
 
 
 def merged(old: tuple[str, ...], theirs: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    """Trailers that both sides want, those of the user's side first and in its order.
+    """Trailers that both sides want, in the order of the user's side.
 
-    old: before either side touched them.
+    old: before either side touched them. What is new on the other side stands where it does there:
+    behind that which it follows, else at the end.
     """
-    kept = tuple(one for one in theirs if one in new or one not in old)
-    return kept + tuple(one for one in new if one not in old and one not in kept)
+    if theirs == old:
+        return new
+    kept = [one for one in theirs if one in new or one not in old]
+    for at, one in enumerate(new):
+        if one not in old and one not in kept:
+            before = (kept.index(other) for other in reversed(new[:at]) if other in kept)
+            kept.insert(next(before, len(kept) - 1) + 1, one)
+    return tuple(kept)

@@ -197,17 +197,23 @@ def test_on_another_base(developer: Developer) -> None:
     assert f"branch {BRANCH} is v1 of the series, as before, on {later.strip()}\n" in said
 
 
-def test_a_cover_that_was_edited_is_kept(v1: Developer) -> None:
-    """prep writes the letter anew, so what its user wrote is put aside, once."""
+def test_a_cover_that_was_edited_is_merged(v1: Developer) -> None:
+    """What its user wrote stays with what is new, until they want the templates' again."""
     key = f"branch.{BRANCH}.description"
     edited = letter(v1).replace("A DMA buffer is not normal memory.", "I wrote this myself.")
     git(v1.repo, "config", key, edited)
-    said = v1.prep("-p", "severity=debug")
-    assert f"the edited one: git config branch.{BRANCH}.dmabuf-patchgen-edited\n" in said
+    said = v1.prep("-p", "severity=debug", "--cc", "new@example.org")
+    where = f"as it was: git config branch.{BRANCH}.dmabuf-patchgen-edited\n"
+    assert f"its cover had been edited and keeps what was changed of it; {where}" in said
+    assert "I wrote this myself." in letter(v1)
+    assert "Cc: new@example.org\n" in letter(v1)
+    assert v1.config()["dmabuf-patchgen-edited"] == edited
+    again = letter(v1)
+    said = v1.prep("-p", "severity=debug", "--reset-cover")
+    assert f"its cover had been edited and was written anew; {where}" in said
+    assert v1.config()["dmabuf-patchgen-edited"] == again
     assert "I wrote this myself." not in letter(v1)
-    assert v1.config()["dmabuf-patchgen-edited"] == edited
-    assert "edited" not in v1.prep("-p", "severity=debug")
-    assert v1.config()["dmabuf-patchgen-edited"] == edited
+    assert "A DMA buffer is not normal memory." in letter(v1)
 
 
 # What is not touched.

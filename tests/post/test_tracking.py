@@ -29,7 +29,7 @@ RECORD = Record(
     replaces="c" * 40,
     replaced=("b" * 40, "e" * 40),
     signed=True,
-    cover="0" * 64,
+    cover="dma-buf: toy\n\nA body.",
 )
 
 
