@@ -15,6 +15,7 @@ from functools import cache, cached_property
 
 from dmabuf_patchgen.audit.lexer import Source, without_comments
 from dmabuf_patchgen.audit.statement import Block, parse
+from dmabuf_patchgen.errors import UserError
 
 _HEADER = re.compile(r"([A-Za-z_]\w*)\s*\(([^{};]*)\)[^(){};]*$")
 _TYPED = re.compile(r"\bstruct\s+(vm_area_struct|vm_fault|vm_area_desc)\s*\*\s*(?:const\s+)?(\w+)")
@@ -27,6 +28,13 @@ _SIGN = re.compile(r"[(){}\[\],]")
 _MACRO = re.compile(r"([A-Z][A-Z0-9_]+)\s*(\(.*\))?\s*$", re.S)
 _FIELD = re.compile(r"\.(\w+)\s*=(?!=)\s*")
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*\))?((?:[^\n\\]|\\.|\\\n)*)", re.M)
+
+#: No initialiser that someone wrote is nested deeper.
+_DEEPEST = 30
+
+
+class TooNested(UserError):
+    """An initialiser that nobody wrote, and that would take minutes to read."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ class Definitions:
         )
 
     def initialisers(self, wanted: re.Pattern[str]) -> list[Initialiser]:
-        """Structs of types that a pattern matches, with their values; in order."""
+        """Structs of types that a pattern matches, with their values. Raises TooNested."""
         found = []
         for match in _initialiser(wanted).finditer(self.text):
             start = self.text.rfind("\n", 0, match.start()) + 1
@@ -289,7 +297,12 @@ def _plain_type(declaration: str) -> str:
 def _fields(
     text: str, start: int, end: int, prefix: str
 ) -> tuple[dict[str, tuple[str, int]], list[tuple[str, str, int]]]:
-    """Members of an initialiser with their values and places, and the macros among them."""
+    """Members of an initialiser with their values and places, and the macros among them.
+
+    Raises TooNested.
+    """
+    if prefix.count(".") == _DEEPEST:
+        raise TooNested(f"a struct is nested more than {_DEEPEST} deep")
     fields: dict[str, tuple[str, int]] = {}
     macros: list[tuple[str, str, int]] = []
     at = start

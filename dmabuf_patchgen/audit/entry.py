@@ -13,7 +13,7 @@ from dmabuf_patchgen.audit.fault import Faults
 from dmabuf_patchgen.audit.index import Index, driver
 from dmabuf_patchgen.audit.judge import Judge, failures, overall, swaps
 from dmabuf_patchgen.audit.path import Bindings, Walker
-from dmabuf_patchgen.audit.state import State, Step
+from dmabuf_patchgen.audit.state import State, Step, TooMuch
 from dmabuf_patchgen.audit.verdict import Branch, CopyOnWrite, Entry, Kind
 
 _GEM = "drivers/gpu/drm/drm_gem.c"
@@ -80,7 +80,12 @@ class Entries:
         """The verdict on an entry."""
         if job.function is None:
             return self._unknown(job.found, job.missing)
-        return self._entry(job.found, job.function, job.bindings, job.through_gem)
+        try:
+            return self._entry(job.found, job.function, job.bindings, job.through_gem)
+        except TooMuch as error:
+            return self._unknown(job.found, str(error))
+        except RecursionError:
+            return self._unknown(job.found, "what it calls is nested too deeply to be read")
 
     def _instances(self, kind: str, what: str) -> list[Found]:
         return [

@@ -17,7 +17,7 @@ from dmabuf_patchgen.audit.condition import RESULTS, Conditions
 from dmabuf_patchgen.audit.definitions import Function, Initialiser
 from dmabuf_patchgen.audit.index import Index
 from dmabuf_patchgen.audit.lexer import Token, Tokens
-from dmabuf_patchgen.audit.state import Decision, State, Step, merged
+from dmabuf_patchgen.audit.state import Decision, State, Step, TooMuch, merged
 from dmabuf_patchgen.audit.statement import (
     Block,
     Expression,
@@ -30,6 +30,10 @@ from dmabuf_patchgen.audit.statement import (
     Switch,
     Unreadable,
 )
+
+#: So many statements are followed on the ways of one callback, each time that they are come to.
+#: What someone wrote comes to 300 at most, on the trees of docs/audit.md.
+MOST_VISITED = 20_000
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Walker:
 
     def __init__(self, index: Index) -> None:
         self.index = index
+        self._visited = 0
         self.calls = Calls(self)
         self.conditions = Conditions(self)
 
@@ -94,8 +99,10 @@ class Walker:
     ) -> list[tuple[State, str]]:
         """Follow a function from its head; what is known at each of its returns, and its value.
 
-        arguments: what is known of the values of its parameters.
+        arguments: what is known of the values of its parameters. Raises TooMuch.
         """
+        if not depth:
+            self._visited = 0
         if function.name == "drm_gem_mmap_obj":
             states = [replace(state, through_gem=True) for state in states]
         frame = Frame(self.index, function, bindings, depth, _tracked(function))
@@ -142,6 +149,9 @@ class Walker:
         return states
 
     def _statement(self, statement: Statement, states: list[State], frame: Frame) -> list[State]:
+        self._visited += 1
+        if self._visited > MOST_VISITED:
+            raise TooMuch("it takes too long to follow")
         if isinstance(statement, Label):
             arrived = frame.gotos.pop(statement.name, [])
             frame.passed.add(statement.name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dmabuf_patchgen import forked
-from dmabuf_patchgen.audit.definitions import Definitions, Initialiser, heads
+from dmabuf_patchgen.audit.definitions import Definitions, Initialiser, TooNested, heads
 from dmabuf_patchgen.audit.places import CLOSE
 from dmabuf_patchgen.audit.takers import taken
 from dmabuf_patchgen.audit.verdict import Taken
@@ -112,7 +112,11 @@ def _look(files: bulk.Bulk, part: _Part) -> _Looked:
         if isinstance(body, str):
             found.missed.append((path, body))
             continue
-        facts = _facts(path, body)
+        try:
+            facts = _facts(path, body)
+        except TooNested as error:
+            found.missed.append((path, error.message))
+            continue
         if facts is not None:
             found.facts.append(facts)
             found.bodies[path] = body

@@ -9,6 +9,12 @@ from enum import Enum
 
 #: So many states may stand at one point before a path counts as not understood.
 MOST = 96
+#: So many steps, or conditions, may stand on one way. What someone wrote has some dozens.
+LONGEST = 1000
+
+
+class TooMuch(Exception):
+    """A callback that is not followed to its end: it was generated, or written to be endless."""
 
 
 class Flag(Enum):
@@ -110,9 +116,11 @@ class State:
         return replace(self, values=tuple(sorted(kept)))
 
     def stepped(self, step: Step) -> State:
-        """The state after another step, which is noted once."""
+        """The state after another step, which is noted once. Raises TooMuch."""
         if step in self.steps:
             return self
+        if len(self.steps) == LONGEST:
+            raise TooMuch("its way is too long")
         return replace(self, steps=(*self.steps, step))
 
     def changed(self, what: str, step: Step) -> State:
@@ -122,9 +130,11 @@ class State:
         ).stepped(step)
 
     def decided(self, decision: Decision) -> State:
-        """The state after a condition was left one way."""
+        """The state after a condition was left one way. Raises TooMuch."""
         if decision in self.decisions:
             return self
+        if len(self.decisions) == LONGEST:
+            raise TooMuch("its way has too many conditions")
         return replace(self, decisions=(*self.decisions, decision))
 
     def puzzled(self, why: str, step: Step) -> State:
@@ -140,7 +150,10 @@ class State:
 
 
 def merged(states: Iterable[State]) -> list[State]:
-    """States of one point, those that know the same as one, with the decisions they share."""
+    """States of one point, those that know the same as one, with the decisions they share.
+
+    Raises TooMuch.
+    """
     found: dict[State, State] = {}
     for state in states:
         known = found.get(state)
@@ -156,7 +169,6 @@ def merged(states: Iterable[State]) -> list[State]:
     for state in found.values():
         less = replace(state, values=())
         fewer.setdefault(less, replace(less, decisions=()))
-    if len(fewer) <= MOST:
-        return list(fewer.values())
-    first = next(iter(fewer.values()))
-    return [replace(first, unknown=(*first.unknown, "it has too many paths"))]
+    if len(fewer) > MOST:
+        raise TooMuch("it has too many paths")
+    return list(fewer.values())
