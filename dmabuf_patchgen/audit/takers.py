@@ -77,6 +77,11 @@ def _calls(plain: str, words: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _name(plain: str, opened: int) -> str:
+    """The function whose body opens there: of a system call, what SYSCALL_DEFINEn() makes."""
     head = plain[max(0, opened - 400) : opened]
     found = re.findall(r"(\w+)\s*\([^(){};]*(?:\([^()]*\)[^(){};]*)*\)[^(){};]*$", head)
-    return found[-1] if found else ""
+    if not found:
+        return ""
+    name: str = found[-1]
+    called = re.search(rf"\b{name}\s*\(\s*(\w+)", head)
+    return called[1] if called and name.startswith("SYSCALL_DEFINE") else name

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from dmabuf_patchgen.audit.verdict import Kind
 from dmabuf_patchgen.cli import output
@@ -18,23 +19,52 @@ if TYPE_CHECKING:
     from dmabuf_patchgen.audit.verdict import Audit, Entry
 
 
+class Verdicts(click.ParamType[frozenset[Kind]]):
+    """Verdicts with commas between them, with completion for the shell."""
+
+    name = "verdicts"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[Kind]:
+        return value if isinstance(value, frozenset) else _kinds(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        before, comma, begun = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{before}{comma}{name}")
+            for name in _verdicts()
+            if name.lower().startswith(begun.lower())
+        ]
+
+
 @click.command("audit")
 @click.option("--explain", metavar="NAME", help="Show one entry's path, with the lines of source.")
 @click.option(
     "--only",
     metavar="VERDICT[,VERDICT...]",
+    type=Verdicts(),
     default="",
     help="Show entries with these verdicts alone.",
 )
 @click.option(
     "--fail-on",
     metavar="VERDICT[,VERDICT...]",
+    type=Verdicts(),
     default="",
     help="Exit with 2 if an entry, or one of its branches, has one of these verdicts.",
 )
 @as_json
 @click.pass_obj
-def command(session: Session, explain: str | None, only: str, fail_on: str, as_json: bool) -> int:
+def command(
+    session: Session,
+    explain: str | None,
+    only: frozenset[Kind],
+    fail_on: frozenset[Kind],
+    as_json: bool,
+) -> int:
     """Tell what each exporter of a tree does with a mapping, and which lines say so.
 
     Every way by which userspace maps a dma-buf or a GEM object is followed through the source,
@@ -57,7 +87,6 @@ def command(session: Session, explain: str | None, only: str, fail_on: str, as_j
     from dmabuf_patchgen.audit import record, table
     from dmabuf_patchgen.audit.audit import audit
 
-    shown, failing = _kinds(only), _kinds(fail_on)
     tree = session.tree()
     with output.progress_shown() as progress:
         made = audit(tree, progress)
@@ -69,8 +98,8 @@ def command(session: Session, explain: str | None, only: str, fail_on: str, as_j
                 f"{tree.label}: no entry of its audit is named {explain!r}",
                 "audit without --explain lists them",
             )
-    if shown:
-        entries = [entry for entry in entries if _has(entry, shown)]
+    if only:
+        entries = [entry for entry in entries if _has(entry, only)]
     if as_json:
         output.print_json(
             record.dumped(made)
@@ -84,12 +113,17 @@ def command(session: Session, explain: str | None, only: str, fail_on: str, as_j
         click.echo("\n\n".join(table.explained(entry, tree) for entry in entries))
     else:
         click.echo(table.table(made, entries))
-    return Exit.FINDINGS if _found(made, failing) else Exit.OK
+    return Exit.FINDINGS if _found(made, fail_on) else Exit.OK
+
+
+def _verdicts() -> dict[str, Kind]:
+    """The verdicts by the names that options have for them."""
+    return {kind.value.replace(" ", "-"): kind for kind in Kind}
 
 
 def _kinds(said: str) -> frozenset[Kind]:
     """The verdicts that an option names. Raises UserError for what is none."""
-    known = {kind.value.lower().replace(" ", "-"): kind for kind in Kind}
+    known = {name.lower(): kind for name, kind in _verdicts().items()}
     found = set()
     for part in filter(None, (one.strip() for one in said.split(","))):
         kind = known.get(part.lower().replace(" ", "-"))

@@ -44,6 +44,26 @@ def test_only_leaves_the_others_out(cli: Cli, violating: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("vi", ["violates"]),
+        ("violates,un", ["violates,unknown"]),
+        ("pf", ["PFNMAP"]),
+        ("b", ["both-flags", "by-branch"]),
+        ("x", []),
+    ],
+)
+def test_the_shell_completes_verdicts(cli: Cli, typed: str, offered: list[str]) -> None:
+    words = f"dmabuf-patchgen audit --only {typed}"
+    done = cli(
+        env={
+            "_DMABUF_PATCHGEN_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "3",
+        }
+    )  # fmt: skip
+    assert done.stdout.split() == [f"plain,{one}" for one in offered]
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [(["--only", "bad"], "'bad' is no verdict"), (["--explain", "nothing"], "no entry")],
 )
