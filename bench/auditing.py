@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from bench.timing import Command, Comparison, compare, run
+from dmabuf_patchgen import forked
 from dmabuf_patchgen.audit.effects import INSERTERS, MAPPERS
 from dmabuf_patchgen.audit.places import CLOSE, WIDE
 from dmabuf_patchgen.tree import bulk
@@ -28,12 +29,7 @@ def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]
     os.environ["XDG_CACHE_HOME"] = str(cache)
     rules = scratch / "calls.cocci"
     rules.write_text(_rules())
-    hunt = Command(
-        "spatch for the same calls",
-        ("spatch", "--very-quiet", "--no-includes", "-j", str(os.cpu_count()), "--sp-file",
-         str(rules), *CLOSE, *WIDE),
-        source,
-    )  # fmt: skip
+    hunt = Command("spatch for the same calls", ("sh", "-c", _hunted(rules)), source)
     directory = (ours, "-C", str(source), "audit", "--json")
     revision = (ours, "-C", str(repo), "--base", "base", "audit", "--json")
     bare = scratch / "bare.git"
@@ -61,6 +57,12 @@ def rows(ours: str, source: Path, repo: Path, scratch: Path) -> list[Comparison]
     ]  # fmt: skip
     del os.environ["XDG_CACHE_HOME"]
     return found
+
+
+def _hunted(rules: Path) -> str:
+    """spatch over the directories of an audit, one by one: of several it takes the last."""
+    spatch = f"spatch --very-quiet --no-includes -j {forked.processors()} --sp-file {rules}"
+    return f"for top in {' '.join((*CLOSE, *WIDE))}; do {spatch} --dir $top || exit; done"
 
 
 def _rules() -> str:
