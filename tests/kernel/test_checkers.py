@@ -158,8 +158,8 @@ def test_a_recorded_report_turns_lockdep_off() -> None:
     gone = {path.stem: checkers.turned_off(path.read_text()) for path in PLANTED.iterdir()}
     taint, first = "Disabling lock debugging due to kernel taint", "bad unlock balance detected!"
     assert {name: off for name, off in gone.items() if off} == {
-        "use-after-free": dict.fromkeys(LOCKS, taint),
-        "unbalanced-lock": dict.fromkeys(LOCKS, f"WARNING: {first}"),
+        "use_after_free": dict.fromkeys(LOCKS, taint),
+        "unbalanced_lock": dict.fromkeys(LOCKS, f"WARNING: {first}"),
     }
 
 
