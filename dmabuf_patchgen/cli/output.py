@@ -80,7 +80,7 @@ def print_rendered(rendered: Rendered) -> None:
     for note in rendered.notes:
         click.echo(f"  note: {note}")
     if not rendered.patches:
-        click.echo("  nothing to do: the tree has all of it")
+        click.echo(f"  nothing to do: {rendered.nothing}")
 
 
 def declared(series: Series) -> dict[str, Any]:

@@ -56,11 +56,11 @@ def draft(
     """Render series as their author sends them.
 
     names, typed: series and parameters as for render; signoff: whether the patches get the
-    author's Signed-off-by. Raises UserError, also if the tree has all of it.
+    author's Signed-off-by. Raises UserError, also if there is no patch.
     """
     rendered = render(environment, tree, names, typed)
     if not rendered.commits:
-        raise UserError(f"{tree.label}: nothing to send: the tree has all of it")
+        raise UserError(f"{tree.label}: nothing to send: {rendered.nothing}")
     if signoff:
         rendered = _signed(rendered, author)
     when = branch.date(tree, rendered.revised)

@@ -221,8 +221,8 @@ def _subject(
     rendered = render(environment, tree, options.names, options.typed)
     if not rendered.commits:
         raise UserError(
-            f"{tree.label}: has all of {', '.join(options.names)}, so there is nothing to prove",
-            "give the revision without it: --base REV",
+            f"{tree.label}: nothing to prove of {', '.join(options.names)}: {rendered.nothing}",
+            "give a revision that it is for and that has it not: --base REV",
         )
     expected = expectation.load(environment, rendered.series, _contexts(environment, rendered))
     debugging = configuration.debugging(environment) if options.debug else ()

@@ -101,6 +101,13 @@ class Rendered:
         return tuple(patch.commit for patch in self.patches)
 
     @property
+    def nothing(self) -> str:
+        """Why there are no patches, where there are none."""
+        # One that was not tried has no subject.
+        tried = any(one.subject for one in self.left_out)
+        return "the tree has all of it" if tried else "no patch of it is for this tree"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What who applies the patches has to know."""
         found = [KEEP_CR] if self.keep_cr else []

@@ -413,6 +413,19 @@ def test_a_tree_that_has_it_all_gets_nothing(toy: Toy, tmp_path: Path, identity:
     assert not out.exists() and git(repo, "for-each-ref", "refs/heads/b4/more") == ""
 
 
+def test_a_tree_that_no_patch_is_for_gets_nothing(cli: Cli, tmp_path: Path) -> None:
+    whole = tiny.TEMPLATES["toy/series.toml"]
+    patch = whole.index("[[patch]]")
+    heap = whole.index("[[patch]]", patch + 1)
+    only = whole[:patch] + whole[heap : whole.index("[[patch]]", heap + 1)]
+    run = tiny.toy(cli, tmp_path, {"toy/series.toml": only})
+    done = run("-C", tiny.repo(tmp_path), "render", "toy", "-o", tmp_path / "out")
+    assert done.returncode == 0
+    assert "left out: toy/02-heap.patch.j2: the tree has no heap" in done.stdout
+    assert "nothing to do: no patch of it is for this tree" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_the_terminal_s_encoding(toy: Toy, tree: Path, identity: str, encoding: str) -> None:
     """A patch is shown as it is; what cannot be said otherwise must not end in a traceback."""
