@@ -84,12 +84,14 @@ def cover(
     elsewhere: bool,
     checked: tuple[str, ...],
     base: str,
+    by_hand: tuple[int, ...] = (),
 ) -> Cover:
     """The letter for rendered series, of which at least one has a patch.
 
     version: of the posting, from 1; evidence: of a proof of these patches, None if there is
     none; elsewhere: whether that was on another tree than the series applies to; checked: names
-    of the checks that every patch passed; base: what the first patch applies to.
+    of the checks that every patch passed; base: what the first patch applies to;
+    by_hand: numbers of the patches that are not, or not all, as they were rendered.
     Raises UserError if a template or history.toml is wrong.
     """
     numbered = [
@@ -127,6 +129,7 @@ def cover(
         "elsewhere": elsewhere,
         "checked": checked,
         "base": base,
+        "by_hand": by_hand,
         "tool": f"dmabuf-patchgen {__version__}",
     }
     return Cover(_subject(parts), _tidy(environment.render("common/cover.txt.j2", frame)))

@@ -164,6 +164,7 @@ def plan(
         elsewhere=options.evidence is not None and options.evidence.tree.id != tree.id,
         checked=report.checks if report and not report.failed else (),
         base=_base_in_letter(tree, base),
+        by_hand=taken.by_hand,
     )
     body = _body(text, to, author if options.signoff else None)
     letter = Letter(body, version.record.changes)

@@ -22,11 +22,13 @@ class Reworked:
     """A new rendering with what the user made of the one before.
 
     tip: of the commits; rendered: for each of them, the number from 0 of the patch of the new
-    rendering that it is, None for a commit of the user's own; notes: what was done, for the user.
+    rendering that it is, None for a commit of the user's own; by_hand: the numbers from 1 of the
+    commits in which something is the user's, but for trailers; notes: what was done, for the user.
     """
 
     tip: str
     rendered: tuple[int | None, ...]
+    by_hand: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -147,6 +149,7 @@ class _Builder:
 
     def build(self, items: Sequence[_Item]) -> Reworked:
         made: list[int | None] = []
+        by_hand: list[int] = []
         for item in items:
             try:
                 tree = self._files(item)
@@ -168,9 +171,11 @@ class _Builder:
             )
             self._tree = tree
             made.append(item.at)
+            if not item.is_rendered or not _says_what_is_rendered(item, message):
+                by_hand.append(len(made))
         if not made:
             raise UserError("nothing to send: the branch has no patch left", "git reflog has them")
-        return Reworked(self._tip, tuple(made), tuple(self._notes))
+        return Reworked(self._tip, tuple(made), tuple(by_hand), tuple(self._notes))
 
     def _files(self, item: _Item) -> str:
         """The tree after an item. Raises Conflict."""
@@ -231,6 +236,12 @@ def _told(item: _Item) -> Iterator[str]:
         yield f"kept as yours: {item.theirs.subject}"
     elif item.theirs and not item.is_rendered:
         yield f"kept as you changed it: {item.theirs.subject}"
+
+
+def _says_what_is_rendered(item: _Item, message: str) -> bool:
+    """Whether a message is that of the new rendering, whatever trailers it has."""
+    new = item.new
+    return new is not None and trailers.split(message)[0] == trailers.split(new.message)[0]
 
 
 def _refusal(item: _Item, conflict: Conflict) -> UserError:

@@ -35,11 +35,16 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A branch as it was found. old: what was rendered for it; patches: what it has now."""
+    """A branch as it was found.
+
+    rendered: base and last commit of what was rendered for it, and old: the commits of it;
+    patches: what it has now.
+    """
 
     tip: str
     tracking: Tracking
     record: Record
+    rendered: tuple[str, str]
     old: tuple[Pick, ...]
     patches: tuple[Pick, ...]
 
@@ -77,6 +82,7 @@ def before(tree: GitTree, name: str, wanted: str | None) -> Before | None:
         tip=tip,
         tracking=track,
         record=record,
+        rendered=(base, rendering),
         old=stack.read(tree.repo, rendering, base),
         # b4 makes all of them again where it edits the commit that has the cover.
         patches=tuple(pick for pick in found if tracking.MARK not in pick.message),
@@ -99,7 +105,7 @@ def version(
     if known is None:
         return Version(name, new, record, None, unchanged=False, edited=None)
     track, old = known.tracking.on(new), known.record
-    record = replace(record, replaces=known.tip, replaced=(old.base, old.rendering))
+    record = replace(record, replaces=known.tip, replaced=known.rendered)
     sent = posting.sent(repo, track)
     # b4 counts on once it has sent a version, and its user may have counted otherwise.
     revision = track.revision

@@ -4,6 +4,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from dmabuf_patchgen.debian.sources import Row
 from dmabuf_patchgen.errors import UserError
 from dmabuf_patchgen.post.cover import Cover, cover
 from dmabuf_patchgen.prove.evidence import Evidence, load
+from dmabuf_patchgen.render.commit import Commit
 from dmabuf_patchgen.render.environment import Environment
-from dmabuf_patchgen.render.outcome import Rendered
+from dmabuf_patchgen.render.outcome import Rendered, RenderedPatch
 from dmabuf_patchgen.render.series import render
 from dmabuf_patchgen.tree.source import DirectoryTree, Overlay, Tree
 from tests import tiny
@@ -411,3 +413,16 @@ def test_a_series_without_a_letter(tmp_path: Path, name: str) -> None:
             checked=(),
             base="v6.12",
         )
+
+
+def test_patches_that_are_not_rendered(linux_612: Path) -> None:
+    """The letter says that all of it is from templates, but for what is not."""
+    rendered = render(Environment(), DirectoryTree(linux_612), (PFNMAP,), {})
+    own = RenderedPatch(PFNMAP, "", Commit("dma-buf: mine\n", {}))
+    theirs = replace(rendered, patches=(*rendered.patches, own))
+    made = letter(theirs, by_hand=(2, 6))
+    check_form(made, theirs)
+    said = f"Linux {rendered.tree.version}. Patches 2, 6 are by hand, in part or in whole. Nobody's"
+    assert said in one_line(made.body)
+    assert "Patch 6 is by hand" in one_line(letter(theirs, by_hand=(6,)).body)
+    assert "by hand" not in letter(rendered).body

@@ -352,7 +352,7 @@ def test_a_commit_on_top_is_kept(v1: Developer, tmp_path: Path) -> None:
     assert "A framework for buffer" in git(v1.repo, "show", f"{REF}:{C}")
     assert git(v1.repo, "log", "-1", "--format=%an %s", REF) == f"O. Ther {mine}\n"
     (mail,) = (tmp_path / "out").glob("0006-*.eml")
-    assert "From: O. Ther <o@example.org>" in mail.read_text()
+    assert '\n\nFrom: "O. Ther" <o@example.org>\n' in mail.read_text()
     # The branch as it was has a name.
     assert git(v1.repo, "rev-parse", f"{BRANCH}@{{1}}").strip() == own
     # What was rendered has one too, which nothing clears away.
@@ -366,7 +366,10 @@ def test_a_commit_on_top_is_kept(v1: Developer, tmp_path: Path) -> None:
 
 @both
 def test_a_commit_that_does_not_go_with_the_next_version(v1: Developer) -> None:
-    own = committed(v1, "mine", C, "WARN_ON_ONCE", "WARN_ON")
+    said = "/* Nothing may take the pages of a buffer from its mapping. */"
+    assert said in git(v1.repo, "show", f"{REF}:{C}")
+    # The line below it is another with the parameter.
+    own = committed(v1, "mine", C, said, "/* Mine. */")
     before = said_of(v1.repo)
     done = v1.run("-p", "severity=debug")
     assert done.returncode == 1 and done.stdout == ""
@@ -408,7 +411,7 @@ def test_the_commits_that_b4_makes_again_are_ours(v1: Developer) -> None:
                            stdin=text.encode()).strip()  # fmt: skip
     git(v1.repo, "update-ref", REF, at)
     said = v1.prep("-p", "severity=debug")
-    assert "yours" not in said and "changed it" not in said
+    assert "kept as" not in said
     assert git(v1.repo, "log", "--reverse", "--format=%s", f"{REF}~5..{REF}").split("\n")[:-1] == [
         *SUBJECTS
     ]

@@ -191,6 +191,7 @@ def test_a_fixup_on_top_and_another_author(toy: Toy) -> None:
     made = toy.take_up(old, toy.head, new)
     assert toy.subjects(made.tip) == [ONE, TWO, THREE, MINE]
     assert made.rendered == (0, 1, 2, None)
+    assert made.by_hand == (4,)
     assert made.notes == (f"kept as yours: {MINE}",)
     assert git(toy.path, "log", "-1", "--format=%an <%ae>", made.tip) == "O. Ther <o@example.org>\n"
     assert toy.file(made.tip, "b") == LOUD[1]["b"]
@@ -207,6 +208,7 @@ def test_a_fixup_that_was_squashed(toy: Toy) -> None:
     first = toy.take_up(old, theirs, old)
     assert toy.file(first.tip, "b") == lines("b", l1="two", l8="mine")
     assert first.notes == (f"kept as you changed it: {TWO}",)
+    assert first.by_hand == (2,)
     second = toy.take_up(old, first.tip, loud(toy))
     assert toy.file(f"{second.tip}~1", "b") == lines("b", l1="TWO", l8="mine")
     assert second.rendered == (0, 1, 2)
@@ -249,6 +251,7 @@ def test_reworded(toy: Toy) -> None:
     theirs = toy.line(STEPS[0], ("toy: second\n\nIn my words.", STEPS[1][1]), STEPS[2])
     made = toy.take_up(old, theirs, new)
     assert toy.message(f"{made.tip}~1") == "toy: second\n\nIn my words."
+    assert made.by_hand == (2,)
     assert toy.file(made.tip, "b") == LOUD[1]["b"]
 
 
@@ -292,7 +295,7 @@ def test_what_the_series_has_already_is_left_out(toy: Toy) -> None:
     theirs = toy.commit(old, MINE, b=LOUD[1]["b"])
     made = toy.take_up(old, theirs, new)
     assert made == Reworked(
-        new, (0, 1, 2), (f"left out, as the series has what it changes already: {MINE}",)
+        new, (0, 1, 2), (), (f"left out, as the series has what it changes already: {MINE}",)
     )
 
 

@@ -36,7 +36,7 @@ class Series:
 
     def prep(self, *steps: tuple[str, dict[str, str]], **level: str) -> Version:
         old = self.made.record
-        before = Before(old.tip, self.tracking, old, (), ())
+        before = Before(old.tip, self.tracking, old, (old.base, old.rendering), (), ())
         tip = self.toy.line(*(steps or STEPS))
         self.made = self._version(before, self._record(tip, **level))
         return self.made
