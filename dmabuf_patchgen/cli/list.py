@@ -22,7 +22,13 @@ def command(as_json: bool) -> None:
     environment = Environment()
     series = [catalogue.load(environment, name) for name in catalogue.names(environment)]
     if as_json:
-        output.print_json([{"name": one.name, "title": one.title} for one in series])
+        output.print_json(
+            [
+                {"name": one.name, "title": one.title, "requires": list(one.requires)}
+                for one in series
+            ]
+        )
         return
     for one in series:
-        click.echo(f"{one.name:22} {one.title}")
+        requires = f" (requires {', '.join(one.requires)})" if one.requires else ""
+        click.echo(f"{one.name:22} {one.title}{requires}")

@@ -41,6 +41,7 @@ def about(rendered: Rendered) -> dict[str, Any]:
         "tool": f"dmabuf-patchgen {__version__}",
         "version": rendered.tree.version,
         "series": list(rendered.series),
+        "brought": {name: list(by) for name, by in rendered.brought.items()},
         "parameters": {name: dict(values) for name, values in rendered.parameters.items()},
         "patches": [
             {
@@ -64,12 +65,19 @@ def about(rendered: Rendered) -> dict[str, Any]:
     }
 
 
+def note_brought(rendered: Rendered) -> None:
+    """Series that nobody asked for, where a result does not tell of them."""
+    for name in rendered.brought:
+        note(f"with series {name}{_required_by(rendered, name)}")
+
+
 def print_rendered(rendered: Rendered) -> None:
     """What was rendered, patch by patch, and what was left out and why."""
     click.echo(f"Linux {rendered.tree.version}, {rendered.tree.label}")
     for name, values in rendered.parameters.items():
         given = ", ".join(f"{key}={shown(value)}" for key, value in values.items())
-        click.echo(f"series {name}: {given}" if given else f"series {name}")
+        why = _required_by(rendered, name)
+        click.echo(f"series {name}{why}: {given}" if given else f"series {name}{why}")
     for number, patch in enumerate(rendered.patches, 1):
         click.echo(f"  {number:04} {patch.commit.subject}")
     for one in rendered.left_out:
@@ -81,6 +89,12 @@ def print_rendered(rendered: Rendered) -> None:
         click.echo(f"  note: {note}")
     if not rendered.patches:
         click.echo(f"  nothing to do: {rendered.nothing}")
+
+
+def _required_by(rendered: Rendered, name: str) -> str:
+    """Why a series is there that nobody asked for, else nothing."""
+    by = rendered.brought.get(name, ())
+    return f", which {' and '.join(by)} {'requires' if len(by) == 1 else 'require'}" if by else ""
 
 
 def declared(series: Series) -> dict[str, Any]:
@@ -95,6 +109,7 @@ def declared(series: Series) -> dict[str, Any]:
         "title": series.title,
         "summary": series.summary,
         "revised": series.revised.isoformat(),
+        "requires": list(series.requires),
         "parameters": parameters,
         "patches": patches,
     }
@@ -103,6 +118,8 @@ def declared(series: Series) -> dict[str, Any]:
 def print_series(series: Series) -> None:
     """A series as declared: what it does, its parameters and patches."""
     click.echo(f"{series.name}: {series.title}\n\n{textwrap.fill(series.summary, 79)}")
+    if series.requires:
+        click.echo(f"\nRequires: {', '.join(series.requires)}")
     if series.parameters:
         click.echo("\nParameters (-p NAME=VALUE):")
     for parameter in series.parameters.values():

@@ -125,6 +125,7 @@ def command(
     if as_json:
         output.print_json(proof.evidence.as_dict())
     else:
+        output.note_brought(proof.rendered)
         click.echo(proof.table())
         if directory:
             click.echo(f"evidence: {directory / proofs.FILE}")

@@ -37,6 +37,8 @@ def command(
 ) -> None:
     """Render one or more series for a tree, one on top of the other.
 
+    Those that a series requires are brought in before it, and told.
+
     \b
     Examples:
       dmabuf-patchgen -C ~/linux render dma-buf-pfnmap --diff
@@ -67,6 +69,7 @@ def command(
         output.note(f"no git identity: the patches are from {author.name} <{author.email}>")
     when = branches.date(tree, rendered.revised)
     if diff:
+        output.note_brought(rendered)
         for mail in mails(tree, rendered.commits, author, when, tree.prefix):
             click.echo(output.coloured(mail.content), nl=False)
         return

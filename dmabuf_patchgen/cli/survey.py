@@ -18,7 +18,8 @@ def command(session: Session, names: tuple[str, ...], typed: tuple[str, ...], as
 
     Every patch of each series is tried, and nothing is written. A hunk or patch that the tree
     does not need is left out, with its reason; what does not fit is told with its file, its
-    place, what stands there and what to do. Without a name, of all series.
+    place, what stands there and what to do. A series stands on those that it requires, whose
+    patches are not counted again. Without a name, of all series.
 
     \b
     Exit codes: 0 each series can be rendered, 1 it could not be tried, 2 one is refused.

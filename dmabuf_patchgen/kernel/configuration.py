@@ -128,11 +128,10 @@ def requests(
 ) -> tuple[Request, ...]:
     """What an architecture and the fragments of some series ask for, each symbol once.
 
-    debug: whether the kernel is to have checkers.
+    names: those that they require count as well; debug: whether the kernel is to have checkers.
     Raises UserError for a series that is not there, a wrong line, or two that contradict.
     """
-    for name in names:
-        catalogue.load(environment, name)
+    names = [one.name for one in catalogue.stacked(environment, names)]
     found: dict[tuple[str, ...], Request] = {}
     values: dict[str, tuple[str, str]] = {}
     checkers = debugging(environment) if debug else ()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The catalogue: which series there are, as templates/SERIES/series.toml declare them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ class Series:
 
     revised: when its templates last changed; the date that rendered commits carry, so that
     the same input gives the same bytes; lists: mailing lists that the series goes to besides
-    those that MAINTAINERS knows of its files.
+    those that MAINTAINERS knows of its files; requires: names of the series that it stands on.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Series:
     parameters: Mapping[str, Parameter]
     patches: tuple[PatchEntry, ...]
     lists: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
 
 def names(environment: Environment) -> tuple[str, ...]:
@@ -60,6 +61,40 @@ def load(environment: Environment, name: str) -> Series:
         raise UserError(f"{where}: wrong or missing entry: {error}") from None
 
 
+def stacked(environment: Environment, names: Sequence[str]) -> tuple[Series, ...]:
+    """Series with all that they stand on, each once and before what requires it.
+
+    names: in the order in which they are to come otherwise. Raises UserError as `load` does, and
+    for a series that requires one that there is not, or itself by way of others.
+    """
+    found: dict[str, Series] = {}
+    for name in names:
+        _stack(environment, load(environment, name), (), found)
+    return tuple(found.values())
+
+
+def _stack(
+    environment: Environment, series: Series, above: tuple[str, ...], found: dict[str, Series]
+) -> None:
+    """Enter a series behind those that it requires. above: those by which it came to be asked."""
+    if series.name in found:
+        return
+    way = (*above, series.name)
+    for name in series.requires:
+        where = environment.root / series.name / "series.toml"
+        known = names(environment)
+        if name not in known:
+            raise UserError(
+                f"{where}: requires {name!r}, and no series is named so",
+                f"there are: {', '.join(known)}",
+            )
+        if name in way:
+            circle = " requires ".join((*way[way.index(name) :], name))
+            raise UserError(f"{where}: a series cannot stand on itself: {circle}")
+        _stack(environment, load(environment, name), way, found)
+    found[series.name] = series
+
+
 def _series(name: str, declared: dict[str, Any]) -> Series:
     revised = declared["revised"]
     if not isinstance(revised, datetime) or revised.tzinfo is None:
@@ -73,13 +108,14 @@ def _series(name: str, declared: dict[str, Any]) -> Series:
             key: _parameter(key, entry) for key, entry in declared.get("parameters", {}).items()
         },
         patches=tuple(PatchEntry(**entry) for entry in declared["patch"]),
-        lists=_lists(declared.get("lists", [])),
+        lists=_strings(declared.get("lists", []), "lists has to be a list of mail addresses"),
+        requires=_strings(declared.get("requires", []), "requires has to be a list of series"),
     )
 
 
-def _lists(declared: Any) -> tuple[str, ...]:
+def _strings(declared: Any, wanted: str) -> tuple[str, ...]:
     if not isinstance(declared, list) or not all(isinstance(one, str) for one in declared):
-        raise TypeError("lists has to be a list of mail addresses")
+        raise TypeError(wanted)
     return tuple(declared)
 
 

@@ -6,7 +6,7 @@ Whoever writes a template tests it in a few lines, without a kernel tree. docs/t
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmabuf_patchgen.errors import NotInTree, UserError, Why
@@ -62,26 +62,26 @@ def template(
         entries = tuple(entry for entry in series.patches if entry.template == name)
         if entries:
             alone = replace(series, patches=(replace(entries[0], when=""),))
-            return _outcome(environment, alone, before, typed)
+            return _outcome(environment, [alone], before, typed)
     raise UserError(f"no series has a template {name!r}")
 
 
 def series(
     name: str, before: Mapping[str, str], environment: Environment | None = None, **typed: str
 ) -> Outcome:
-    """A whole series on some files; arguments as of `template`."""
+    """A whole series on some files, with what it requires; arguments as of `template`."""
     environment = environment or Environment()
-    return _outcome(environment, catalogue.load(environment, name), before, typed)
+    return _outcome(environment, catalogue.stacked(environment, [name]), before, typed)
 
 
 def _outcome(
     environment: Environment,
-    series: catalogue.Series,
+    series: Sequence[catalogue.Series],
     before: Mapping[str, str],
     typed: Mapping[str, str],
 ) -> Outcome:
     tree = FilesTree({path: text.encode() for path, text in before.items()})
-    rendered = stack(environment, tree, [series], typed)
+    rendered = stack(environment, tree, series, typed, [series[-1].name])
     files: dict[str, bytes | None] = {path: text.encode() for path, text in before.items()}
     for commit in rendered.commits:
         files.update(commit.files)

@@ -2,7 +2,7 @@
 """What series came to on a tree: patches, what was left out, and what stands in the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dmabuf_patchgen.errors import Why
@@ -82,6 +82,7 @@ class Obstacle:
 class Rendered:
     """What rendering one or more series on a tree gave.
 
+    brought: series that nobody asked for, each with those of the others that require it;
     parameters: by series, the values it was rendered with; revised: the date of the commits;
     obstacles: what keeps patches from the tree. With any, the patches are those that fit.
     """
@@ -94,6 +95,7 @@ class Rendered:
     revised: datetime
     remarks: tuple[Remark, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    brought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def commits(self) -> tuple[Commit, ...]:

@@ -39,8 +39,9 @@ def render(
 ) -> Rendered:
     """Render series one on top of the other on a tree; nothing is written.
 
-    names: of series, in order; typed: parameters as the user typed them, a name that two
-    series share goes to both. Raises UserError, of which Refused where they do not fit.
+    names: of series, in order; those that they require are brought in before them; typed:
+    parameters as the user typed them, a name that two series share goes to both. Raises
+    UserError, of which Refused where they do not fit.
     """
     rendered = attempt(environment, tree, names, typed)
     if rendered.obstacles:
@@ -56,14 +57,17 @@ def attempt(
     A patch is tried on as much of those before it as fits, also of one that is refused.
     Raises UserError for wrong templates and parameters, and not for obstacles in the tree.
     """
-    series = [catalogue.load(environment, name) for name in dict.fromkeys(names)]
-    return stack(environment, tree, series, typed)
+    return stack(environment, tree, catalogue.stacked(environment, names), typed, names)
 
 
 def stack(
-    environment: Environment, tree: Tree, series: Sequence[Series], typed: Mapping[str, str]
+    environment: Environment,
+    tree: Tree,
+    series: Sequence[Series],
+    typed: Mapping[str, str],
+    asked: Sequence[str],
 ) -> Rendered:
-    """The same for series that are loaded."""
+    """The same for series that are loaded. asked: names of those that were not brought in."""
     given = _given(series, typed)
     state = Overlay(tree, {})
     account = _Account()
@@ -81,6 +85,11 @@ def stack(
     return Rendered(
         tree=tree,
         series=tuple(one.name for one in series),
+        brought={
+            one.name: tuple(other.name for other in series if one.name in other.requires)
+            for one in series
+            if one.name not in asked
+        },
         parameters=settled,
         patches=tuple(account.patches),
         left_out=tuple(account.left_out),

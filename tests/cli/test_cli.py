@@ -283,7 +283,7 @@ def test_without_git(toy: Toy, tree: Path, tmp_path: Path) -> None:
 
 def test_list(cli: Cli) -> None:
     said = json.loads(cli("list", "--json").stdout)
-    assert [{*one} for one in said] == [{"name", "title"}] * len(said)
+    assert [{*one} for one in said] == [{"name", "title", "requires"}] * len(said)
     assert {"dma-buf-pfnmap", "dma-buf-map-info"} <= {one["name"] for one in said}
     plain = cli("list")
     assert plain.returncode == 0
