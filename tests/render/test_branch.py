@@ -462,7 +462,8 @@ KILLED = textwrap.dedent(
         seen = 0
         def hook(event, args):
             nonlocal seen
-            if event in MOMENTS:
+            # Not in a fork of its own, which the user's terminal does not end alone.
+            if event in MOMENTS and os.getpid() == own:
                 seen += 1
                 if seen == at:
                     os.kill(os.getpid(), number)
@@ -473,6 +474,7 @@ KILLED = textwrap.dedent(
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
         os.dup2(devnull, 2)
+        own = os.getpid()
         sys.addaudithook(hook)
         code = run(arguments, {checks})
         os._exit(code)
