@@ -543,7 +543,7 @@ def test_help_of_the_whole(cli: Cli) -> None:
         ("dmabuf-patchgen show dma-buf-p", ["dma-buf-pfnmap"]),
         (
             "dmabuf-patchgen render dma-buf-",
-            ["dma-buf-map-info", "dma-buf-pfnmap", "dma-buf-test-exporter"],
+            ["dma-buf-kunit", "dma-buf-map-info", "dma-buf-pfnmap", "dma-buf-test-exporter"],
         ),
         ("dmabuf-patchgen render dma-buf-pfnmap dma-buf-m", ["dma-buf-map-info"]),
         ("dmabuf-patchgen insp", ["inspect"]),
