@@ -44,7 +44,8 @@ class Boots:
 
     limit: seconds for each; busybox: a static one of the architecture; scratch: a directory for
     initramfs and logs; accelerator: kvm or tcg, None for what the host is good for; kept: whether
-    to take what an earlier run booted; debug: whether the kernels have checkers.
+    to take what an earlier run booted; debug: whether the kernels have checkers; kunit: whether
+    they run tests of KUnit; arguments: for their command lines.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Boots:
         accelerator: str | None = None,
         kept: bool = True,
         debug: bool = False,
+        kunit: bool = False,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.accelerator = accelerator
         self._architecture = architecture
@@ -69,8 +72,9 @@ class Boots:
         self._kept = kept
         self._busybox = busybox
         self._debug = debug
+        self._kunit = kunit
         self._memory = checkers.MEMORY if debug else MEMORY
-        self._arguments = checkers.ARGUMENTS if debug else ()
+        self._arguments = (*(checkers.ARGUMENTS if debug else ()), *arguments)
         self._about = [
             _FORM,
             runner.__name__,
@@ -100,6 +104,8 @@ class Boots:
         initramfs = self._initramfs(tests)
 
         def run(accelerator: str, patience: Patience) -> Boot:
+            if self._kunit:
+                patience = patience.with_kunit()
             guest = Guest(
                 self._architecture,
                 kernel.image,

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: Tells each silence when it ends, to `python -m bench.silences`.
@@ -26,6 +26,9 @@ _TIMES = 10
 #: where the architecture's probe takes its probe_seconds, and half a second more may have passed
 #: between two looks (`python -m bench.silences`).
 _LONGEST = (1.0, 0.6)
+#: The longest that tests of KUnit compute without a word, likewise: test_wait_backward of 7.3's
+#: dma-buf-fence-chain takes 10.7 s.
+_LONGEST_OF_KUNIT = 11.0
 #: The runner of kselftests ends a test that has taken 45 s, and speaks again then; guest-timeout
 #: kills what does not heed that 5 s later. So a test may sleep for this long, where it does.
 _RUNNER = 55.0
@@ -44,6 +47,11 @@ class Patience:
     least: float = _LEAST
     longest: tuple[float, float] = _LONGEST
     runner: float = _RUNNER
+
+    def with_kunit(self) -> "Patience":
+        """The same for a kernel that runs tests before its first process."""
+        computed, slept = self.longest
+        return replace(self, longest=(max(computed, _LONGEST_OF_KUNIT), slept))
 
     def limits(self, *, testing: bool) -> tuple[float, float]:
         """Seconds computed, and seconds slept."""

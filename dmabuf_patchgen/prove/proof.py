@@ -207,6 +207,7 @@ def prove(
             accelerator=options.accelerator,
             kept=options.kept,
             debug=options.debug,
+            kunit=bool(subject.expected.suites),
         )
         done = ProofRun(kernels, guests, subject.expected, states)
         done.run(each_commit=options.each_commit)

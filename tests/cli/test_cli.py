@@ -262,7 +262,7 @@ def test_where_to_write(bad: Bad, tree: Path) -> None:
         (["--nothing"], "No such option"),
         (["list", "more"], "Got unexpected extra argument (more); see dmabuf-patchgen list"),
         (["render", "toy", "-o"], "Option '-o' requires an argument; see dmabuf-patchgen"),
-        (["show", "nothing"], "no series is named 'nothing'; there are: dma-buf-map-info, dma-buf"),
+        (["show", "nothing"], "no series is named 'nothing'; there are: dma-buf-kunit, dma-buf"),
     ],
 )
 def test_usage(cli: Cli, arguments: list[str], said: str) -> None:

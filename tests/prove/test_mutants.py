@@ -95,7 +95,11 @@ def suite(kunit_row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         Environment(), tree, machine, [SERIES], {*series, CORE}, lambda _: None, kunit=True
     ) as kernels:
         tests = kernels.tests(State("tests", series))
-        guests = Boots(machine, qemu, 120, busybox(machine), tmp_path, lambda _: None)
+        guests = Boots(
+            machine, qemu, 120, busybox(machine), tmp_path, lambda _: None, kunit=True,
+            # The others take most of the time.
+            arguments=[f"kunit.filter_glob={SUITE}"],
+        )  # fmt: skip
         names = [tests.names[0], f"{KUNIT}:{SUITE}"]
 
         def run(label: str, core: bytes) -> dict[str, str]:
