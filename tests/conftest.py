@@ -33,18 +33,23 @@ WITHOUT_TREES = "not trees and not all"
 
 _MATRIX = pytest.StashKey[sources.Matrix]()
 #: Fixtures that need a kernel tree; tests without one run first and fail first.
-_SLOW = {"linux_612", "small_repo", "row", "edge_row", "debug_row", "arm64_row", "kunit_row"}
+_SLOW = {
+    "linux_612", "small_repo",
+    "row", "edge_row", "newest_row", "debug_row", "arm64_row", "kunit_row",
+}  # fmt: skip
 #: Fixtures that are the oldest tree of a series: it and the newest are fetched for their tests.
 _OLDEST = {"oldest_510": "5.10", "oldest_61": "6.1"}
 #: The longest file, which begins as soon as there is a processor for it.
 _LONGEST = "test_proof.py"
 #: Fixtures that are a tree of the matrix, and for its series of trees the marker of their tests
 #: where it is not `trees`, or None where there is no such test. edge_row is for what the oldest and
-#: the newest tree show of all: those between are left to `make test-all`. debug_row is for kernels
-#: that check themselves, which take long; kunit_row for trees whose own tests are KUnit's.
+#: the newest tree show of all: those between are left to `make test-all`, and of newest_row the
+#: oldest as well. debug_row is for kernels that check themselves, which take long; kunit_row for
+#: trees whose own tests are KUnit's.
 _ROWS: Mapping[str, Mapping[str, str | None]] = {
     "row": {},
     "edge_row": {"6.1": "all", "6.12": "all", "7.2": "all"},
+    "newest_row": {"5.10": "all", "6.1": "all", "6.12": "all", "7.2": "all"},
     "debug_row": {"5.10": "all", "6.1": None, "6.12": "all", "7.2": None, "7.3": "all"},
     "arm64_row": {"5.10": None, "6.1": None, "6.12": "all", "7.2": None},
     "kunit_row": {"5.10": None, "6.1": None, "6.12": None, "7.2": "all", "7.3": "all"},
