@@ -14,7 +14,7 @@ from dmabuf_patchgen import forked, kept, xdg
 from dmabuf_patchgen.audit import record
 from dmabuf_patchgen.audit.places import CLOSE, WIDE
 from dmabuf_patchgen.audit.verdict import Audit, Entry
-from dmabuf_patchgen.tree import bulk
+from dmabuf_patchgen.tree import bulk, room
 from dmabuf_patchgen.tree.source import KernelTree
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def _key(listing: str, version: str) -> str:
 @cache
 def _code() -> str:
     state = hashlib.sha256()
-    for path in (Path(bulk.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
+    reading = (Path(bulk.__file__), Path(room.__file__))
+    for path in (*reading, *sorted(Path(__file__).parent.glob("*.py"))):
         state.update(path.read_bytes())
     return state.hexdigest()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+# It has no types.
 import kconfiglib  # type: ignore[import-untyped]
 
 from dmabuf_patchgen import process

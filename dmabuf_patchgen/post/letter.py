@@ -79,9 +79,7 @@ def _conflicts(lines: Sequence[str]) -> list[str]:
     return found
 
 
-def _changes(
-    old: Sequence[str], theirs: Sequence[str], new: Sequence[str]
-) -> tuple[str, ...]:  # fmt: skip
+def _changes(old: Sequence[str], theirs: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
     """The sections of a changelog with what its user changed in each, and their own."""
     (was, wrote, is_) = ({_title(one): one for one in side} for side in (old, theirs, new))
     made = {title: text for title, text in wrote.items() if title not in was}

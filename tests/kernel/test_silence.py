@@ -50,6 +50,14 @@ def test_a_slow_host_has_more_patience() -> None:
     assert not silent(seconds=40.0, computed=39.0, queued=0.0, pace=20.0)
 
 
+def test_a_kernel_with_kunit_may_compute_for_as_long_as_its_tests() -> None:
+    usual = Patience(least=LEAST)
+    with_kunit = usual.with_kunit()
+    # test_wait_backward of 7.3 computes for 10.7 s, and twice that where others want a processor.
+    assert usual.limits(testing=False)[0] < 21.4 < with_kunit.limits(testing=False)[0]
+    assert usual.limits(testing=False)[1] == with_kunit.limits(testing=False)[1]
+
+
 def test_a_word_ends_it() -> None:
     one = Silence(Patience())
     for second in range(0, 600, 4):
